@@ -1,0 +1,1 @@
+//! REST requests to queries and commands; permissions; filters

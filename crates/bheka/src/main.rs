@@ -1,0 +1,2 @@
+//! A monitoring daemon that speaks Icinga 2.
+fn main() {}

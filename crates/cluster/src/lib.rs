@@ -1,0 +1,1 @@
+//! The cluster protocol as pure state: framing, zones, routing, access, replay

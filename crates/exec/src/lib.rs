@@ -1,0 +1,1 @@
+//! Runs one command line: spawn, pipes, timeout, kill

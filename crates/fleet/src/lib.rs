@@ -1,0 +1,1 @@
+//! A fleet of simulated agents with real TLS and real messages

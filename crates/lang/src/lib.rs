@@ -1,0 +1,1 @@
+//! Tree to declarations: evaluation, scopes, closures, built-ins, includes, apply

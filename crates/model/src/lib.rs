@@ -1,0 +1,29 @@
+//! What exists: the table of types, generations of the configuration, live state, and the
+//! commands and events by which the monitor, the cluster, the API and the outputs converse
+//! without knowing one another.
+//!
+//! * [`Generation`]: one configuration, immutable, shared by `Arc`. A reload builds the next one
+//!   beside it.
+//! * [`CheckableState`]: what is known of one host or service *now*, keyed by name, outliving
+//!   generations. The one writer owns it and publishes copies on a [`Board`].
+//! * [`Command`]: what may change live state; [`Event`]: what has changed.
+//!
+//! This crate does not know the language, does no input or output, and does not know who listens.
+
+mod board;
+mod command;
+mod event;
+mod generation;
+mod names;
+mod object;
+mod result;
+mod state;
+
+pub use board::Board;
+pub use command::{Command, Origin};
+pub use event::{Event, EventKind};
+pub use generation::Generation;
+pub use names::CheckableName;
+pub use object::ConfigObject;
+pub use result::{CheckResult, NO_HARD_STATE, ResultVars};
+pub use state::{Acknowledgement, CheckableState, StateType};

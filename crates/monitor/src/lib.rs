@@ -1,0 +1,1 @@
+//! What a check result means: states, schedule, macros, downtimes, notifications

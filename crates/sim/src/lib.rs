@@ -1,0 +1,1 @@
+//! Nodes with the real decision code under virtual time and a faulty network

@@ -1,0 +1,203 @@
+//! The form of the table of types: what a type and an attribute *are*. The table itself is the
+//! model's; the evaluator, the API, the state file and the documentation read it through this.
+
+use crate::Value;
+
+/// What values an attribute takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Any value.
+    Any,
+    /// A number; strings are not coerced.
+    Number,
+    /// A number of seconds.
+    Duration,
+    /// A point in time.
+    Timestamp,
+    /// `true` or `false`; numbers are coerced.
+    Boolean,
+    /// Text; numbers are coerced.
+    String,
+    /// The name of an object of [`FieldInfo::reference`].
+    Name,
+    /// A list.
+    Array,
+    /// A list of names of objects of [`FieldInfo::reference`].
+    NameArray,
+    /// A map.
+    Dictionary,
+    /// A function.
+    Function,
+    /// A check result.
+    CheckResult,
+    /// An enumeration that is stored as a number.
+    Enum,
+}
+
+impl FieldKind {
+    /// The name of the type that `/v1/types` shows.
+    #[must_use]
+    pub const fn api_name(self) -> &'static str {
+        match self {
+            Self::Any => "Value",
+            Self::Number | Self::Duration | Self::Enum => "Number",
+            Self::Timestamp => "Timestamp",
+            Self::Boolean => "Boolean",
+            Self::String | Self::Name => "String",
+            Self::Array | Self::NameArray => "Array",
+            Self::Dictionary => "Dictionary",
+            Self::Function => "Function",
+            Self::CheckResult => "CheckResult",
+        }
+    }
+}
+
+/// What an attribute is for. A set of bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags(pub u16);
+
+impl Flags {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// The configuration sets it.
+    pub const CONFIG: Self = Self(1);
+    /// It is live state, kept in the state file.
+    pub const STATE: Self = Self(2);
+    /// It must be set.
+    pub const REQUIRED: Self = Self(4);
+    /// The API must not change it at run time.
+    pub const NO_USER_MODIFY: Self = Self(8);
+    /// The API must not show it.
+    pub const NO_USER_VIEW: Self = Self(16);
+    /// It is computed on reading.
+    pub const COMPUTED: Self = Self(32);
+    /// Its use earns a warning.
+    pub const DEPRECATED: Self = Self(64);
+    /// It is live state that is not kept across a restart.
+    pub const EPHEMERAL: Self = Self(128);
+    /// Internal to the daemon: never in configuration.
+    pub const INTERNAL: Self = Self(256);
+
+    /// Both sets.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` are in this set.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// What an attribute yields while nothing set it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DefaultValue {
+    /// `null`.
+    Empty,
+    /// A number.
+    Number(f64),
+    /// A boolean.
+    Boolean(bool),
+    /// A string.
+    String(&'static str),
+    /// A new empty array.
+    EmptyArray,
+    /// A new empty dictionary.
+    EmptyDictionary,
+}
+
+impl DefaultValue {
+    /// The default as a value.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Empty => Value::Empty,
+            Self::Number(number) => Value::Number(number),
+            Self::Boolean(boolean) => Value::Boolean(boolean),
+            Self::String(text) => Value::string(text),
+            Self::EmptyArray => Value::array([]),
+            Self::EmptyDictionary => Value::dictionary::<&str>([]),
+        }
+    }
+}
+
+/// One attribute.
+#[derive(Debug)]
+pub struct FieldInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: FieldKind,
+    /// What it is for.
+    pub flags: Flags,
+    /// What it yields while nothing set it.
+    pub default: DefaultValue,
+    /// The type whose objects it names.
+    pub reference: Option<&'static str>,
+    /// One sentence for the documentation.
+    pub doc: &'static str,
+}
+
+/// How the full name of an object is put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The name as written.
+    Plain,
+    /// `host!name`, from `host_name` (services).
+    OnHost,
+    /// `host!name` or `host!service!name`, from `host_name` and `service_name`.
+    OnCheckable,
+    /// `host!name` or `host!service!name`, from `child_host_name` and `child_service_name`.
+    OnChildCheckable,
+    /// `zone!name` or similar is not composed; the name may be generated when empty.
+    Generated,
+}
+
+/// One type of object.
+#[derive(Debug)]
+pub struct TypeInfo {
+    /// Its name, e.g. `Host`.
+    pub name: &'static str,
+    /// Its plural in the API and the log, e.g. `Hosts` (the URL is the lower-case form).
+    pub plural: &'static str,
+    /// The type it inherits from, for reflection.
+    pub base: Option<&'static str>,
+    /// Whether objects of it can be declared.
+    pub is_abstract: bool,
+    /// Its attributes, inherited ones included, in groups from the root down.
+    pub field_groups: &'static [&'static [FieldInfo]],
+    /// Types whose objects are committed before those of this one.
+    pub load_after: &'static [&'static str],
+    /// How its full names are made.
+    pub naming: Naming,
+    /// Types that an `apply` rule of it can be applied to.
+    pub apply_targets: &'static [&'static str],
+    /// The type whose objects `assign where` in the body of this one is evaluated for (groups).
+    pub assign_target: Option<&'static str>,
+    /// Order of activation: lower first.
+    pub activation_priority: i32,
+}
+
+impl TypeInfo {
+    /// All attributes, inherited first.
+    pub fn fields(&self) -> impl Iterator<Item = &'static FieldInfo> {
+        self.field_groups.iter().flat_map(|group| group.iter())
+    }
+
+    /// The attribute of that name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'static FieldInfo> {
+        self.fields().find(|field| field.name == name)
+    }
+}
+
+/// The table of types, as the crates below the model see it.
+pub trait Catalogue: Send + Sync {
+    /// The type of that name.
+    fn type_info(&self, name: &str) -> Option<&'static TypeInfo>;
+
+    /// All types, sorted by name.
+    fn types(&self) -> &'static [&'static TypeInfo];
+}
