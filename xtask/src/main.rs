@@ -1,2 +1,119 @@
 //! Checks and chores of the project.
-fn main() {}
+//!
+//! * `cargo xtask test`: installs what the tests need (as root on Debian; otherwise names it),
+//!   then runs every check and all tests. This is what CI runs.
+//! * `cargo xtask tidy`: layering, file lengths, banned calls, licences, dead links.
+
+mod packages;
+mod tidy;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["test"] => test(),
+        ["tidy"] => tidy::check(&root()).map(|()| println!("tidy: everything in its place")),
+        _ => {
+            eprintln!("usage: cargo xtask test | tidy");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+fn test() -> anyhow::Result<()> {
+    let started = Instant::now();
+    let left_out = packages::provide();
+    tidy::check(&root()).context("tidy")?;
+    println!("tidy: everything in its place");
+    if has_component("fmt") {
+        cargo(&["fmt", "--all", "--check"])?;
+    } else {
+        println!("left out: formatting (add it with: rustup component add rustfmt)");
+    }
+    // Everything is built once, with all targets, before anything runs.
+    if has_component("clippy") {
+        cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ])?;
+    } else {
+        println!("left out: lints (add them with: rustup component add clippy)");
+    }
+    cargo_with(
+        &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--locked",
+            "--document-private-items",
+        ],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )?;
+    cargo(&["test", "--workspace", "--locked"])?;
+    println!("all tests passed in {} s", started.elapsed().as_secs());
+    for what in left_out {
+        println!("left out: {what}");
+    }
+    Ok(())
+}
+
+fn has_component(name: &str) -> bool {
+    Command::new(cargo_program())
+        .args([name, "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    cargo_with(arguments, &[])
+}
+
+fn cargo_with(arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<()> {
+    println!("$ cargo {}", arguments.join(" "));
+    std::io::stdout()
+        .flush()
+        .context("cannot write to the terminal")?;
+    let status = Command::new(cargo_program())
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .current_dir(root())
+        .status()
+        .context("cannot start cargo")?;
+    if !status.success() {
+        bail!("'cargo {}' ended with {status}", arguments.join(" "));
+    }
+    Ok(())
+}
+
+fn cargo_program() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
