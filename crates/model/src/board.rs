@@ -24,7 +24,10 @@ impl Board {
 
     /// Puts the next generation in force, and forgets the state of checkables that it lacks.
     pub fn set_generation(&self, generation: Arc<Generation>) {
-        let mut checkables = self.checkables.write().unwrap_or_else(PoisonError::into_inner);
+        let mut checkables = self
+            .checkables
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         checkables.retain(|name, _| generation.checkable(name).is_some());
         self.generation.store(generation);
     }
@@ -32,7 +35,10 @@ impl Board {
     /// The published state of a checkable.
     #[must_use]
     pub fn state(&self, name: &CheckableName) -> Option<Arc<CheckableState>> {
-        let checkables = self.checkables.read().unwrap_or_else(PoisonError::into_inner);
+        let checkables = self
+            .checkables
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         checkables.get(name).map(|slot| slot.load_full())
     }
 
@@ -40,13 +46,19 @@ impl Board {
     pub fn publish(&self, name: &CheckableName, state: &CheckableState) {
         let snapshot = Arc::new(state.clone());
         {
-            let checkables = self.checkables.read().unwrap_or_else(PoisonError::into_inner);
+            let checkables = self
+                .checkables
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
             if let Some(slot) = checkables.get(name) {
                 slot.store(snapshot);
                 return;
             }
         }
-        let mut checkables = self.checkables.write().unwrap_or_else(PoisonError::into_inner);
+        let mut checkables = self
+            .checkables
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         checkables.insert(name.clone(), Arc::new(ArcSwap::new(snapshot)));
     }
 }

@@ -27,14 +27,21 @@ impl Generation {
         globals: BTreeMap<Str, Value>,
         objects: impl IntoIterator<Item = Arc<ConfigObject>>,
     ) -> Self {
-        let mut generation = Self { number, globals, ..Self::default() };
+        let mut generation = Self {
+            number,
+            globals,
+            ..Self::default()
+        };
         for object in objects {
             let of_type = generation.objects.entry(object.type_info.name).or_default();
             of_type.insert(object.name.clone(), object);
         }
         let mut services: BTreeMap<Str, Vec<Arc<ConfigObject>>> = BTreeMap::new();
         for service in generation.of_type("Service") {
-            services.entry(service.string("host_name")).or_default().push(Arc::clone(service));
+            services
+                .entry(service.string("host_name"))
+                .or_default()
+                .push(Arc::clone(service));
         }
         generation.services = services;
         generation
@@ -57,7 +64,10 @@ impl Generation {
 
     /// All objects of a type, sorted by name.
     pub fn of_type(&self, type_name: &str) -> impl Iterator<Item = &Arc<ConfigObject>> {
-        self.objects.get(type_name).into_iter().flat_map(BTreeMap::values)
+        self.objects
+            .get(type_name)
+            .into_iter()
+            .flat_map(BTreeMap::values)
     }
 
     /// Number of objects of a type.
@@ -79,7 +89,9 @@ impl Generation {
 
     /// The names of all hosts and services.
     pub fn checkables(&self) -> impl Iterator<Item = CheckableName> + '_ {
-        let hosts = self.of_type("Host").map(|host| CheckableName::host(host.name.clone()));
+        let hosts = self
+            .of_type("Host")
+            .map(|host| CheckableName::host(host.name.clone()));
         let services = self
             .of_type("Service")
             .map(|service| CheckableName::from_full(&service.name));
@@ -89,6 +101,8 @@ impl Generation {
     /// A global constant as text.
     #[must_use]
     pub fn global_string(&self, name: &str) -> Option<Str> {
-        self.globals.get(name).and_then(|value| value.as_str().map(Str::new))
+        self.globals
+            .get(name)
+            .and_then(|value| value.as_str().map(Str::new))
     }
 }

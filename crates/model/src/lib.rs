@@ -18,6 +18,7 @@ mod names;
 mod object;
 mod result;
 mod state;
+mod types;
 
 pub use board::Board;
 pub use command::{Command, Origin};
@@ -27,3 +28,4 @@ pub use names::CheckableName;
 pub use object::ConfigObject;
 pub use result::{CheckResult, NO_HARD_STATE, ResultVars};
 pub use state::{Acknowledgement, CheckableState, StateType};
+pub use types::catalogue;

@@ -17,13 +17,19 @@ impl CheckableName {
     /// A host.
     #[must_use]
     pub fn host(host: impl Into<Str>) -> Self {
-        Self { host: host.into(), service: None }
+        Self {
+            host: host.into(),
+            service: None,
+        }
     }
 
     /// A service.
     #[must_use]
     pub fn service(host: impl Into<Str>, service: impl Into<Str>) -> Self {
-        Self { host: host.into(), service: Some(service.into()) }
+        Self {
+            host: host.into(),
+            service: Some(service.into()),
+        }
     }
 
     /// From the full name of an object of type `Host` or `Service`. Host names may not hold `!`.
@@ -47,7 +53,11 @@ impl CheckableName {
     /// `Host` or `Service`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
-        if self.service.is_some() { "Service" } else { "Host" }
+        if self.service.is_some() {
+            "Service"
+        } else {
+            "Host"
+        }
     }
 
     /// Whether it is a service.

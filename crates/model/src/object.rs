@@ -40,7 +40,10 @@ impl ConfigObject {
                 Value::String(self.name.clone())
             }
             "zone" => self.zone.clone().into(),
-            _ => self.type_info.field(name).map_or(Value::Empty, |field| field.default.to_value()),
+            _ => self
+                .type_info
+                .field(name)
+                .map_or(Value::Empty, |field| field.default.to_value()),
         }
     }
 
@@ -115,9 +118,12 @@ fn alike(left: &Value, right: &Value) -> bool {
         (Value::Dictionary(left), Value::Dictionary(right)) => {
             let (left, right) = (left.read(), right.read());
             left.len() == right.len()
-                && left.iter().zip(right.iter()).all(|((left_key, left), (right_key, right))| {
-                    left_key == right_key && alike(left, right)
-                })
+                && left
+                    .iter()
+                    .zip(right.iter())
+                    .all(|((left_key, left), (right_key, right))| {
+                        left_key == right_key && alike(left, right)
+                    })
         }
         _ => left.kind() == right.kind() && left.equals(right),
     }

@@ -40,9 +40,8 @@ impl FieldKind {
     pub const fn api_name(self) -> &'static str {
         match self {
             Self::Any => "Value",
-            Self::Number | Self::Duration | Self::Enum => "Number",
+            Self::Number | Self::Duration | Self::Enum | Self::Boolean => "Number",
             Self::Timestamp => "Timestamp",
-            Self::Boolean => "Boolean",
             Self::String | Self::Name => "String",
             Self::Array | Self::NameArray => "Array",
             Self::Dictionary => "Dictionary",
@@ -77,6 +76,10 @@ impl Flags {
     pub const EPHEMERAL: Self = Self(128);
     /// Internal to the daemon: never in configuration.
     pub const INTERNAL: Self = Self(256);
+    /// Joins and filters reach the named object through it.
+    pub const NAVIGATION: Self = Self(512);
+    /// Icinga 2 has it since 2.14 or later: shown only when set.
+    pub const NEWER: Self = Self(1024);
 
     /// Both sets.
     #[must_use]
