@@ -45,6 +45,9 @@ pub struct CheckableState {
     pub last_hard_state_raw: u8,
     /// The hard states before the current and the last one, raw (`previous_hard_state`).
     pub previous_hard_state_raw: u8,
+    /// The newest hard state, raw; none before the first. `last_hard_states_raw` of Icinga 2's
+    /// state file is 100 times this (99 for none) plus the previous one.
+    pub hard_state_latest: Option<u8>,
     /// Last state type.
     pub last_state_type: StateType,
     /// Current attempt, from 1.
@@ -53,6 +56,8 @@ pub struct CheckableState {
     pub last_check_result: Option<Arc<CheckResult>>,
     /// When the state last changed.
     pub last_state_change: Timestamp,
+    /// When the state changed before that.
+    pub previous_state_change: Timestamp,
     /// When the hard state last changed.
     pub last_hard_state_change: Timestamp,
     /// When a result last had state OK/UP, WARNING, CRITICAL/DOWN, UNKNOWN (index = raw state).
@@ -107,10 +112,12 @@ impl Default for CheckableState {
             last_state_raw: 3,
             last_hard_state_raw: 3,
             previous_hard_state_raw: NO_HARD_STATE,
+            hard_state_latest: None,
             last_state_type: StateType::Soft,
             check_attempt: 1,
             last_check_result: None,
             last_state_change: Timestamp::NEVER,
+            previous_state_change: Timestamp::NEVER,
             last_hard_state_change: Timestamp::NEVER,
             last_state_times: [Timestamp::NEVER; 4],
             last_state_unreachable: Timestamp::NEVER,
