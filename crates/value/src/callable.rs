@@ -53,6 +53,11 @@ pub trait Callable: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the arguments do not fit, or the body throws.
     fn call(&self, this: Option<&Value>, arguments: &[Value]) -> Result<Value, CallError>;
+
+    /// The concrete type, for the crate that made the function; `None` where no one asks.
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        None
+    }
 }
 
 /// A function written in Rust.

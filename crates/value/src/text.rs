@@ -69,6 +69,18 @@ impl From<String> for Str {
     }
 }
 
+impl From<Arc<str>> for Str {
+    fn from(text: Arc<str>) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&Arc<str>> for Str {
+    fn from(text: &Arc<str>) -> Self {
+        Self(Arc::clone(text))
+    }
+}
+
 impl From<&String> for Str {
     fn from(text: &String) -> Self {
         Self::new(text)
