@@ -55,30 +55,71 @@ pub enum ExprKind {
     /// `{ a = 1; b = 2 }` as an expression; also the value of a dictionary override (`vars += {}`)
     Dictionary(Block),
     /// `a.b` and `a["b"]`: the index is a string literal for the first form
-    Index { base: Box<Expr>, index: Box<Expr> },
+    Index {
+        base: Box<Expr>,
+        index: Box<Expr>,
+    },
     /// `f(a, b)`
-    Call { function: Box<Expr>, arguments: Vec<Expr> },
-    Unary { operator: UnaryOp, operand: Box<Expr> },
-    Binary { operator: BinaryOp, left: Box<Expr>, right: Box<Expr> },
-    /// `target = value` and the compound forms
-    Assign { operator: AssignOp, target: Box<Expr>, value: Box<Expr> },
+    Call {
+        function: Box<Expr>,
+        arguments: Vec<Expr>,
+    },
+    Unary {
+        operator: UnaryOp,
+        operand: Box<Expr>,
+    },
+    Binary {
+        operator: BinaryOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    /// `target = value` and the compound forms. The target can be any expression; those that cannot
+    /// be assigned to are refused by the evaluator. In dictionaries and bodies it can be a string
+    /// literal, `"key" = value`. `var a.b = c` and `var a += c` are assignments to `locals`.
+    Assign {
+        operator: AssignOp,
+        target: Box<Expr>,
+        value: Box<Expr>,
+    },
     /// `var x = value` (`value` is absent in `var x`)
-    Var { name: Arc<str>, value: Option<Box<Expr>> },
+    Var {
+        name: Arc<str>,
+        value: Option<Box<Expr>>,
+    },
     /// `const x = value`; also `const A.B = value` is refused by the parser
-    Const { name: Arc<str>, value: Box<Expr> },
-    /// `if (c) { } else if … else { }`; an `else if` is an `If` alone in `otherwise`
-    If { condition: Box<Expr>, then: Block, otherwise: Option<Block> },
-    /// `c ? a : b` does not exist in the language; `while (c) { }` does
-    While { condition: Box<Expr>, body: Block },
+    Const {
+        name: Arc<str>,
+        value: Box<Expr>,
+    },
+    /// `if (c) { } else if … else { }`; an `else if` is an `If` alone in `otherwise`. Also
+    /// `c ? a : b`, with one expression in each branch
+    If {
+        condition: Box<Expr>,
+        then: Block,
+        otherwise: Option<Block>,
+    },
+    /// `while (c) { }`
+    While {
+        condition: Box<Expr>,
+        body: Block,
+    },
     /// `for (key => value in collection) { }`; `key` is absent in the array form
-    For { key: Option<Arc<str>>, value: Arc<str>, collection: Box<Expr>, body: Block },
+    For {
+        key: Option<Arc<str>>,
+        value: Arc<str>,
+        collection: Box<Expr>,
+        body: Block,
+    },
     Return(Option<Box<Expr>>),
     Break,
     Continue,
     /// `throw e`
     Throw(Box<Expr>),
     /// `try { } except { }`
-    Try { body: Block, handler: Block },
+    Try {
+        body: Block,
+        handler: Block,
+    },
     /// `function name(a, b) use (c = d) { }`, `(a) => e`, `{{ … }}`
     Function(Arc<FunctionExpr>),
     /// `object`, `template`
@@ -92,20 +133,34 @@ pub enum ExprKind {
     /// `ignore where e`
     IgnoreWhere(Box<Expr>),
     /// `include "path"` / `include <path>`
-    Include { path: Box<Expr>, search: bool },
+    Include {
+        path: Box<Expr>,
+        search: bool,
+    },
     /// `include_recursive "dir"[, "pattern"]`
-    IncludeRecursive { path: Box<Expr>, pattern: Option<Box<Expr>> },
+    IncludeRecursive {
+        path: Box<Expr>,
+        pattern: Option<Box<Expr>>,
+    },
     /// `include_zones "tag", "dir"[, "pattern"]`
-    IncludeZones { tag: Box<Expr>, path: Box<Expr>, pattern: Option<Box<Expr>> },
+    IncludeZones {
+        tag: Box<Expr>,
+        path: Box<Expr>,
+        pattern: Option<Box<Expr>>,
+    },
     /// `library "name"`
     Library(Box<Expr>),
     /// `using expr`
     Using(Box<Expr>),
     /// `namespace A.B { }`; `name` is the expression left of the brace
-    Namespace { name: Box<Expr>, body: Block },
+    Namespace {
+        name: Box<Expr>,
+        body: Block,
+    },
     /// `debugger`
     Debugger,
-    /// `{ … }` where a statement block is evaluated in the scope around it
+    /// `{ … }` where a statement block is evaluated in the scope around it: `assign where { … }`.
+    /// A `return` ends it with that value
     Block(Block),
     /// A place that did not parse; evaluation of such a tree is refused.
     Error,
@@ -212,6 +267,12 @@ pub struct ObjectExpr {
     pub body: Block,
     /// The head (`object Host "x"`), which is what messages point at.
     pub head: Span,
+    /// The conditions of all `assign where` in the body, at any depth of `if`, loops and functions:
+    /// they belong to the object whether the place is reached or not. The statements stay in the
+    /// body too, where evaluating them does nothing.
+    pub assign: Vec<Expr>,
+    /// The conditions of all `ignore where`, likewise.
+    pub ignore: Vec<Expr>,
 }
 
 /// `apply Type "name" for (k => v in e) to Target use (…) ignore_on_error { … }`.
@@ -231,9 +292,10 @@ pub struct ApplyExpr {
     pub ignore_on_error: bool,
     /// The body without the `assign where` and `ignore where` of its top level.
     pub body: Block,
-    /// All `assign where` (any of them) at the top level of the body.
+    /// All `assign where` (any of them), at any depth of the body: they belong to the rule whether
+    /// the place is reached or not. Inside an `if` or function, `null` is in their place.
     pub assign: Vec<Expr>,
-    /// All `ignore where` (none of them) at the top level of the body.
+    /// All `ignore where` (none of them), likewise.
     pub ignore: Vec<Expr>,
     /// The head, which is what messages point at.
     pub head: Span,

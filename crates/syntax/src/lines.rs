@@ -1,0 +1,53 @@
+//! Offsets to lines and columns.
+
+/// Where the lines of a source begin.
+#[derive(Clone, Debug)]
+pub struct LineIndex {
+    /// Offset of the first byte of each line; the first is 0.
+    starts: Vec<u32>,
+    length: u32,
+}
+
+impl LineIndex {
+    /// Indexes `source`. Bytes behind 4 GiB count to the last line.
+    pub fn new(source: &str) -> Self {
+        let length = u32::try_from(source.len()).unwrap_or(u32::MAX);
+        let mut starts = vec![0u32];
+        let newlines = source
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n');
+        starts.extend(newlines.map_while(|(at, _)| u32::try_from(at + 1).ok()));
+        Self { starts, length }
+    }
+
+    /// Line and column of a byte offset, both counted from 1, the column in bytes. An offset
+    /// behind the end is taken for the end.
+    pub fn line_column(&self, offset: u32) -> (u32, u32) {
+        let offset = offset.min(self.length);
+        let line = self.starts.partition_point(|start| *start <= offset).max(1);
+        let start = self.starts.get(line - 1).copied().unwrap_or(0);
+        (u32::try_from(line).unwrap_or(u32::MAX), offset - start + 1)
+    }
+
+    /// The text of a line (from 1) without its line end; empty for a line that does not exist.
+    pub fn line_text<'s>(&self, source: &'s str, line: u32) -> &'s str {
+        let Some(index) = (line as usize).checked_sub(1) else {
+            return "";
+        };
+        let Some(start) = self.starts.get(index).map(|start| *start as usize) else {
+            return "";
+        };
+        let end = self
+            .starts
+            .get(index + 1)
+            .map_or(source.len(), |next| *next as usize - 1);
+        let text = source.get(start..end).unwrap_or("");
+        text.strip_suffix('\r').unwrap_or(text)
+    }
+
+    /// The number of lines; a final new-line opens one more (empty) line.
+    pub fn line_count(&self) -> u32 {
+        u32::try_from(self.starts.len()).unwrap_or(u32::MAX)
+    }
+}

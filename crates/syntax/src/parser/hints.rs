@@ -1,0 +1,172 @@
+//! Notes that say what probably was meant.
+
+use super::Parser;
+use crate::token::{Tok, Token};
+
+/// Words that begin statements, for misspelt ones.
+const STATEMENTS: [&str; 21] = [
+    "object",
+    "template",
+    "apply",
+    "include",
+    "include_recursive",
+    "include_zones",
+    "import",
+    "assign",
+    "ignore",
+    "const",
+    "var",
+    "function",
+    "namespace",
+    "using",
+    "library",
+    "if",
+    "for",
+    "while",
+    "return",
+    "throw",
+    "try",
+];
+
+/// Notes for "unexpected `token`".
+pub(super) fn for_unexpected(parser: &Parser<'_>, token: Token, expecting: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(for_misspelt(parser));
+    let note = match token.kind {
+        Tok::Newline => after_operator(parser),
+        Tok::Invalid => invalid(parser.text(token.span)),
+        Tok::Eof => parser
+            .cut
+            .map(|at| cut(parser.source.get(at as usize..).unwrap_or_default())),
+        Tok::LambdaEnd if expecting == "'}'" => {
+            Some("'}}' ends a '{{' function; put a blank between two closing braces".to_owned())
+        }
+        Tok::Colon => Some("keys and values are separated with '='".to_owned()),
+        Tok::Set => Some("'==' compares; '=' assigns and is a statement of its own".to_owned()),
+        Tok::Identifier => word_operator(parser.text(token.span)),
+        Tok::Else => Some("'else' must stand in the line of the '}' before it".to_owned()),
+        Tok::AnglePath => {
+            Some("'<' and '>' without a blank between enclose a path; write blanks".to_owned())
+        }
+        kind if expecting == "T_IDENTIFIER" && parser.text(token.span).len() > 1 => {
+            keyword_as_name(parser, kind, token)
+        }
+        _ => None,
+    };
+    notes.extend(note);
+    notes
+}
+
+/// What `text`, the rest of a file behind a byte that is not allowed there, means for its author.
+pub(super) fn cut(text: &str) -> String {
+    let Some(character) = text.chars().next() else {
+        return String::new();
+    };
+    if character == '\u{feff}' {
+        return "a byte order mark; save the file as UTF-8 without one".to_owned();
+    }
+    format!(
+        "the character {} (U+{:04X}) is possible in strings and comments only; put it in quotes",
+        character.escape_debug(),
+        u32::from(character)
+    )
+}
+
+/// A value without effect that looks like a slip.
+pub(super) fn for_idle(text: &str) -> Option<String> {
+    if text.contains("==") {
+        return Some("'==' compares; write '=' to assign".to_owned());
+    }
+    None
+}
+
+fn invalid(text: &str) -> Option<String> {
+    Some(match text {
+        "'" => "strings stand in double quotes".to_owned(),
+        "\\" => {
+            "a line cannot be continued with '\\'; put the expression in parentheses".to_owned()
+        }
+        other => format!("the character {} has no meaning here", other.escape_debug()),
+    })
+}
+
+/// A statement that begins with nearly a keyword.
+fn for_misspelt(parser: &Parser<'_>) -> Option<String> {
+    let start = parser.token_at(parser.statement_start);
+    let distance = parser.at.checked_sub(parser.statement_start)?;
+    if start.kind != Tok::Identifier || !(1..=2).contains(&distance) {
+        return None;
+    }
+    let word = parser.text(start.span);
+    if matches!(word, "elif" | "elsif" | "elseif") {
+        return Some("write 'else if', in the line of the '}' before it".to_owned());
+    }
+    let nearest = STATEMENTS
+        .iter()
+        .map(|keyword| (distance_between(word, keyword), *keyword))
+        .filter(|(distance, keyword)| *distance * 3 <= keyword.len())
+        .min()?;
+    Some(format!(
+        "'{word}' is no keyword; did you mean '{}'?",
+        nearest.1
+    ))
+}
+
+fn word_operator(word: &str) -> Option<String> {
+    let operator = match word {
+        "and" => "&&",
+        "or" => "||",
+        "not" => "!",
+        "is" => "==",
+        _ => return None,
+    };
+    Some(format!("write '{operator}' instead of '{word}'"))
+}
+
+/// A line that ends with an operator.
+fn after_operator(parser: &Parser<'_>) -> Option<String> {
+    let last = parser.token_at(parser.at.checked_sub(1)?);
+    if last.kind.ends_operand() || last.kind == Tok::Newline {
+        return None;
+    }
+    Some(format!(
+        "the line ends with '{}'; an expression goes on in the next line only in parentheses",
+        parser.text(last.span)
+    ))
+}
+
+fn keyword_as_name(parser: &Parser<'_>, kind: Tok, token: Token) -> Option<String> {
+    let word = parser.text(token.span);
+    let is_word = word
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    (is_word && kind != Tok::Identifier)
+        .then(|| format!("'{word}' is a keyword; write '@{word}' for an attribute of that name"))
+}
+
+/// Edit distance (with swaps of neighbours), for words of up to 24 bytes.
+fn distance_between(left: &str, right: &str) -> usize {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() > 24 || left.len().abs_diff(right.len()) > 3 {
+        return usize::MAX / 4;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, l) in left.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, r) in right.iter().enumerate() {
+            let up = row.get(j + 1).copied().unwrap_or(usize::MAX / 4) + 1;
+            let side = next.last().copied().unwrap_or(usize::MAX / 4) + 1;
+            let change = row.get(j).copied().unwrap_or(usize::MAX / 4) + usize::from(l != r);
+            let mut best = up.min(side).min(change);
+            let swapped =
+                i > 0 && j > 0 && left.get(i - 1) == Some(r) && right.get(j - 1) == Some(l);
+            if swapped {
+                best = best.min(before.get(j - 1).copied().unwrap_or(usize::MAX / 4) + 1);
+            }
+            next.push(best);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row.last().copied().unwrap_or(usize::MAX / 4)
+}
