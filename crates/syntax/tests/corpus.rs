@@ -1,0 +1,213 @@
+//! The conformance cases in `testdata/dsl`: what Icinga 2 refuses as a syntax error is refused, on
+//! the same line and in the same words; what it evaluates parses.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use bheka_syntax::{Diagnostic, LineIndex, Severity, parse};
+use serde_json::Value;
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/dsl")
+}
+
+fn cases(prefix: &str) -> Vec<Value> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(testdata())
+        .expect("testdata/dsl")
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| {
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            name.starts_with(prefix) && name.ends_with(".jsonl")
+        })
+        .collect();
+    files.sort();
+    let mut cases = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).expect("readable");
+        cases.extend(
+            text.lines()
+                .map(|line| serde_json::from_str::<Value>(line).expect("JSON")),
+        );
+    }
+    cases
+}
+
+fn decode(encoded: &str) -> String {
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(encoded)
+        .expect("base64");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn source(case: &Value) -> String {
+    match case["source"].as_str() {
+        Some(source) => source.to_owned(),
+        None => decode(case["source_b64"].as_str().expect("source")),
+    }
+}
+
+/// All configuration files of a case.
+fn files(case: &Value) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for (name, text) in case["files"].as_object().into_iter().flatten() {
+        files.push((name.clone(), text.as_str().expect("text").to_owned()));
+    }
+    for (name, text) in case["files_b64"].as_object().into_iter().flatten() {
+        files.push((name.clone(), decode(text.as_str().expect("text"))));
+    }
+    files
+}
+
+fn squeeze(text: &str) -> String {
+    text.to_lowercase().split_whitespace().collect()
+}
+
+fn errors(source: &str) -> Vec<(Diagnostic, u32)> {
+    let lines = LineIndex::new(source);
+    let found = parse(source).diagnostics.into_iter();
+    found
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|diagnostic| {
+            let line = lines.line_column(diagnostic.span.start).0;
+            (diagnostic, line)
+        })
+        .collect()
+}
+
+/// Whether the source has an error with these words on this line.
+fn has_error(source: &str, words: &str, line: Option<u64>) -> Result<(), String> {
+    let words = squeeze(words);
+    let found = errors(source);
+    let hit = found.iter().any(|(diagnostic, at)| {
+        squeeze(&diagnostic.message).contains(&words) && line.is_none_or(|l| l == u64::from(*at))
+    });
+    if hit {
+        Ok(())
+    } else {
+        Err(format!(
+            "wanted {words:?} on line {line:?}, found {found:?}"
+        ))
+    }
+}
+
+#[test]
+fn refuses_what_the_reference_refuses() {
+    let mut failures = Vec::new();
+    let mut same_words = 0;
+    let mut checked = 0;
+    for case in cases("eval-") {
+        let error = &case["expect"]["error"];
+        if error["phase"] != "syntax" {
+            continue;
+        }
+        checked += 1;
+        let source = source(&case);
+        let words = error["message_contains"].as_str().unwrap_or_default();
+        if let Err(why) = has_error(&source, words, error["line"].as_u64()) {
+            failures.push(format!("{}: {source:?}: {why}", case["id"]));
+        }
+        let message = error["message"].as_str().unwrap_or_default();
+        match has_error(&source, message, None) {
+            Ok(()) => same_words += 1,
+            Err(why) if std::env::var_os("SHOW").is_some() => {
+                println!("{source:?}: {message}: {why}")
+            }
+            Err(_) => {}
+        }
+    }
+    assert!(
+        checked > 100,
+        "only {checked} cases: is testdata/dsl complete?"
+    );
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    println!("{checked} cases, {same_words} with the full message");
+}
+
+#[test]
+fn accepts_what_the_reference_accepts() {
+    let mut failures = Vec::new();
+    let mut checked = 0;
+    for case in cases("eval-") {
+        // A runtime error needs a tree that parsed, too.
+        if case["expect"]["error"]["phase"] == "syntax" {
+            continue;
+        }
+        checked += 1;
+        let source = source(&case);
+        let found = errors(&source);
+        if !found.is_empty() {
+            failures.push(format!("{}: {source:?}: {found:?}", case["id"]));
+        }
+    }
+    assert!(
+        checked > 700,
+        "only {checked} cases: is testdata/dsl complete?"
+    );
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn judges_configurations_as_the_reference_does() {
+    let mut failures = Vec::new();
+    let mut valid = 0;
+    let mut invalid = 0;
+    for case in cases("config-").into_iter().chain(cases("macro")) {
+        let files = files(&case);
+        let expect = &case["expect"];
+        if expect["valid"] == true || case["kind"] == "macro" {
+            valid += 1;
+            for (name, source) in &files {
+                let found = if name.ends_with(".conf") {
+                    errors(source)
+                } else {
+                    Vec::new()
+                };
+                if !found.is_empty() {
+                    failures.push(format!("{}: {name}: {source}: {found:?}", case["id"]));
+                }
+            }
+            continue;
+        }
+        for error in expect["errors"].as_array().into_iter().flatten() {
+            let words = error["message_contains"].as_str().unwrap_or_default();
+            let text = error["message"].as_str().unwrap_or(words);
+            if !is_syntax_error(text) {
+                continue;
+            }
+            invalid += 1;
+            let name = error["file"].as_str().unwrap_or("main.conf");
+            let source = files
+                .iter()
+                .find(|(file, _)| file == name)
+                .map(|(_, text)| text.as_str());
+            if let Err(why) = has_error(source.unwrap_or_default(), words, error["line"].as_u64()) {
+                failures.push(format!("{}: {source:?}: {why}", case["id"]));
+            }
+        }
+    }
+    assert!(
+        valid > 100 && invalid > 30,
+        "only {valid} + {invalid} cases"
+    );
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Errors of the parser, to tell them from those of evaluation and validation.
+fn is_syntax_error(message: &str) -> bool {
+    [
+        "syntax error",
+        "Value computed is not used",
+        "End-of-file while in",
+        "Unterminated string",
+        "Bad escape",
+        "Invalid flow control",
+        "keyword not valid",
+        "'apply' is missing",
+        "'default' keyword",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
