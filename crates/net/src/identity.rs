@@ -1,0 +1,482 @@
+//! Who this node is: certificate, key, trusted authorities, revocation list, TLS settings.
+//!
+//! One identity serves inbound and outbound connections. It can be replaced while connections
+//! live: those that exist stay, new ones use the new certificate.
+
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use bheka_value::Timestamp;
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, DistinguishedName, ServerConfig, SignatureScheme};
+use rustls_pki_types::CertificateDer;
+
+use crate::ciphers::{self, Ciphers};
+use crate::peer::PeerIdentity;
+use crate::pki::Untrusted;
+use crate::pki::{Certificate, Crl, PkiError, PrivateKey, Purpose, TrustAnchors, host_matches};
+use crate::verifier::{PROVIDER, SignaturesOnly};
+
+/// Why an identity can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// A file is missing or malformed.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The key is not that of the certificate.
+    #[error("private key does not belong to certificate '{0}'; make both anew or restore the pair")]
+    KeyMismatch(String),
+    /// `cipher_list` or `tls_protocolmin` make no sense.
+    #[error("{0}")]
+    Settings(String),
+    /// The TLS library refuses the material.
+    #[error("cannot set up TLS: {0}")]
+    Tls(String),
+}
+
+/// The files of an identity.
+#[derive(Clone, Debug)]
+pub struct IdentityFiles {
+    /// `certs/<NodeName>.crt`.
+    pub certificate: PathBuf,
+    /// `certs/<NodeName>.key`.
+    pub key: PathBuf,
+    /// `certs/ca.crt`.
+    pub ca: PathBuf,
+    /// `ApiListener.crl_path`.
+    pub crl: Option<PathBuf>,
+}
+
+impl IdentityFiles {
+    /// The places where Icinga 2 keeps them below `DataDir/certs`.
+    #[must_use]
+    pub fn in_directory(certs: &Path, node_name: &str) -> Self {
+        Self {
+            certificate: certs.join(format!("{node_name}.crt")),
+            key: certs.join(format!("{node_name}.key")),
+            ca: certs.join("ca.crt"),
+            crl: None,
+        }
+    }
+}
+
+/// TLS settings of the ApiListener.
+#[derive(Clone, Debug, Default)]
+pub struct TlsSettings {
+    /// `cipher_list`, an OpenSSL cipher string for TLS 1.2; all supported suites when missing.
+    pub cipher_list: Option<String>,
+    /// `tls_protocolmin`: `TLSv1.2` (default) or `TLSv1.3`.
+    pub protocol_min: Option<String>,
+    /// How many sessions of dialled peers to keep for resumption; 256 when missing.
+    pub client_sessions_max: Option<usize>,
+}
+
+/// What an identity consists of.
+#[derive(Clone, Debug)]
+pub struct IdentityParts {
+    /// The own certificate and key; none for a client that shows no certificate (`pki save-cert`).
+    pub own: Option<(Certificate, PrivateKey)>,
+    /// Whom to trust; none when nobody can be verified.
+    pub anchors: Option<TrustAnchors>,
+    /// Revocation lists, read anew when the file changes.
+    pub crl: Option<PathBuf>,
+}
+
+/// Certificate, key and trust, shared by all connections of a node.
+pub struct Identity {
+    current: ArcSwap<Material>,
+    settings: TlsSettings,
+    warnings: Vec<String>,
+}
+
+struct Material {
+    parts: IdentityParts,
+    key: Option<Arc<CertifiedKey>>,
+    provider: Arc<CryptoProvider>,
+    ciphers: Ciphers,
+    sessions_max: usize,
+    crl: ArcSwapOption<LoadedCrl>,
+    server: OnceLock<Arc<ServerConfig>>,
+    client: OnceLock<Arc<ClientConfig>>,
+}
+
+struct LoadedCrl {
+    /// None when the file exists but could not be used; then nobody passes.
+    crl: Option<Crl>,
+    /// Change time and length of the file that was read.
+    stamp: (i64, i64, u64),
+}
+
+impl Identity {
+    /// Loads the files.
+    ///
+    /// # Errors
+    /// When a file is missing or malformed, key and certificate don't belong together, or the
+    /// settings make no sense.
+    pub fn load(files: &IdentityFiles, settings: TlsSettings) -> Result<Self, IdentityError> {
+        Self::new(read(files)?, settings)
+    }
+
+    /// Puts an identity together from its parts.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn new(parts: IdentityParts, settings: TlsSettings) -> Result<Self, IdentityError> {
+        let material = Material::new(parts, &settings)?;
+        let warnings = material.ciphers.warnings.clone();
+        Ok(Self {
+            current: ArcSwap::from_pointee(material),
+            settings,
+            warnings,
+        })
+    }
+
+    /// A client that shows no certificate and trusts nobody: what `pki save-cert` connects with.
+    ///
+    /// # Errors
+    /// When the TLS library can't be set up.
+    pub fn anonymous() -> Result<Self, IdentityError> {
+        Self::new(
+            IdentityParts {
+                own: None,
+                anchors: None,
+                crl: None,
+            },
+            TlsSettings::default(),
+        )
+    }
+
+    /// What to tell the operator about `cipher_list`.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Loads the files anew, after a renewal. Connections that exist stay as they are; on an error
+    /// nothing changes.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn reload(&self, files: &IdentityFiles) -> Result<(), IdentityError> {
+        self.replace(read(files)?)
+    }
+
+    /// Replaces certificate, key and trust. Sessions of before are not resumed, so that each peer
+    /// sees the new certificate.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn replace(&self, parts: IdentityParts) -> Result<(), IdentityError> {
+        self.current
+            .store(Arc::new(Material::new(parts, &self.settings)?));
+        Ok(())
+    }
+
+    /// The own certificate.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.current
+            .load()
+            .parts
+            .own
+            .as_ref()
+            .map(|own| own.0.clone())
+    }
+
+    /// The own key.
+    #[must_use]
+    pub fn key(&self) -> Option<PrivateKey> {
+        self.current
+            .load()
+            .parts
+            .own
+            .as_ref()
+            .map(|own| own.1.clone())
+    }
+
+    /// The common name of the own certificate: the name of the own endpoint.
+    #[must_use]
+    pub fn cn(&self) -> Option<String> {
+        self.certificate()?.cn().map(str::to_owned)
+    }
+
+    /// Whom this node trusts.
+    #[must_use]
+    pub fn anchors(&self) -> Option<TrustAnchors> {
+        self.current.load().parts.anchors.clone()
+    }
+
+    /// Reads the revocation list again when its file changed since; done on each connection.
+    /// Yields whether it did. A list that can't be used any more refuses everybody, with the
+    /// reason in the error, once.
+    ///
+    /// # Errors
+    /// When the file can't be read or is malformed.
+    pub fn refresh_crl(&self) -> Result<bool, PkiError> {
+        self.current.load().refresh_crl()
+    }
+
+    /// The verdict about the certificates that a peer showed. `endpoint` is the name that was
+    /// dialled; the peer must be the host of that name. It is judged on every connection, resumed
+    /// or not.
+    #[must_use]
+    pub fn judge(
+        &self,
+        chain: Option<&[CertificateDer<'static>]>,
+        endpoint: Option<&str>,
+        now: Timestamp,
+    ) -> PeerIdentity {
+        let material = self.current.load();
+        let Some((leaf, sent_along)) = chain.and_then(<[_]>::split_first) else {
+            return PeerIdentity::without_certificate();
+        };
+        let leaf = match Certificate::from_der(leaf) {
+            Ok(leaf) => leaf,
+            Err(error) => return PeerIdentity::unreadable(&error.to_string()),
+        };
+        let purpose = if endpoint.is_some() {
+            Purpose::Server
+        } else {
+            Purpose::Client
+        };
+        let verified =
+            material
+                .verify(&leaf, sent_along, purpose, now)
+                .and_then(|()| match endpoint {
+                    Some(name) if !host_matches(&leaf, name) => Err(Untrusted::host_mismatch()),
+                    _ => Ok(()),
+                });
+        PeerIdentity::new(leaf, sent_along, verified)
+    }
+
+    pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {
+        self.current.load().server_config()
+    }
+
+    pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, IdentityError> {
+        self.current.load().client_config()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Identity({})",
+            self.cn().as_deref().unwrap_or("anonymous")
+        )
+    }
+}
+
+fn read(files: &IdentityFiles) -> Result<IdentityParts, IdentityError> {
+    Ok(IdentityParts {
+        own: Some((
+            Certificate::read(&files.certificate)?,
+            PrivateKey::read(&files.key)?,
+        )),
+        anchors: Some(TrustAnchors::read(&files.ca)?),
+        crl: files.crl.clone(),
+    })
+}
+
+impl Material {
+    fn new(parts: IdentityParts, settings: &TlsSettings) -> Result<Self, IdentityError> {
+        let ciphers = ciphers::read(
+            settings.cipher_list.as_deref(),
+            settings.protocol_min.as_deref(),
+        )
+        .map_err(IdentityError::Settings)?;
+        let provider = if settings.cipher_list.is_none() {
+            PROVIDER.clone()
+        } else {
+            Arc::new(CryptoProvider {
+                cipher_suites: ciphers.suites.clone(),
+                ..(**PROVIDER).clone()
+            })
+        };
+        let key = parts
+            .own
+            .as_ref()
+            .map(|(certificate, key)| certified_key(certificate, key, parts.anchors.as_ref()))
+            .transpose()?
+            .map(Arc::new);
+        let material = Self {
+            parts,
+            key,
+            provider,
+            ciphers,
+            sessions_max: settings.client_sessions_max.unwrap_or(256),
+            crl: ArcSwapOption::empty(),
+            server: OnceLock::new(),
+            client: OnceLock::new(),
+        };
+        material.refresh_crl()?;
+        Ok(material)
+    }
+
+    fn verify(
+        &self,
+        leaf: &Certificate,
+        sent_along: &[CertificateDer<'_>],
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<(), Untrusted> {
+        let unusable = |text: &str| Untrusted {
+            code: 3,
+            text: text.to_owned(),
+        };
+        let Some(anchors) = &self.parts.anchors else {
+            return Err(Untrusted {
+                code: 20,
+                text: "unable to get local issuer certificate".to_owned(),
+            });
+        };
+        let crl = self.crl.load();
+        match (&self.parts.crl, crl.as_deref()) {
+            (None, _) => anchors.verify(leaf, sent_along, purpose, None, now),
+            (Some(_), Some(LoadedCrl { crl: Some(crl), .. })) => {
+                anchors.verify(leaf, sent_along, purpose, Some(crl), now)
+            }
+            (Some(_), _) => Err(unusable("unable to get certificate CRL")),
+        }
+    }
+
+    fn refresh_crl(&self) -> Result<bool, PkiError> {
+        let Some(path) = &self.parts.crl else {
+            return Ok(false);
+        };
+        let metadata = std::fs::metadata(path).map_err(|cause| PkiError::Io {
+            action: "read",
+            path: path.clone(),
+            cause,
+        })?;
+        let stamp = (metadata.ctime(), metadata.ctime_nsec(), metadata.len());
+        if self
+            .crl
+            .load()
+            .as_ref()
+            .is_some_and(|loaded| loaded.stamp == stamp)
+        {
+            return Ok(false);
+        }
+        let result = Crl::read(path);
+        let (crl, result) = match result {
+            Ok(crl) => (Some(crl), Ok(true)),
+            Err(error) => (None, Err(error)),
+        };
+        self.crl.store(Some(Arc::new(LoadedCrl { crl, stamp })));
+        result
+    }
+
+    fn server_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {
+        if let Some(config) = self.server.get() {
+            return Ok(config.clone());
+        }
+        let key = self
+            .key
+            .clone()
+            .ok_or_else(|| IdentityError::Tls("a listener needs a certificate".into()))?;
+        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(self.ciphers.versions)
+            .map_err(|error| IdentityError::Tls(error.to_string()))?
+            .with_client_cert_verifier(Arc::new(self.verifier()))
+            .with_cert_resolver(Arc::new(OwnCertificate(Some(key))));
+        config.ignore_client_order = true;
+        config.send_tls13_tickets = 1;
+        // Sessions live in tickets on the peer's side, so idle peers cost no memory here.
+        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()
+            .map_err(|error| IdentityError::Tls(error.to_string()))?;
+        Ok(self.server.get_or_init(|| Arc::new(config)).clone())
+    }
+
+    fn client_config(&self) -> Result<Arc<ClientConfig>, IdentityError> {
+        if let Some(config) = self.client.get() {
+            return Ok(config.clone());
+        }
+        let mut config = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(self.ciphers.versions)
+            .map_err(|error| IdentityError::Tls(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(self.verifier()))
+            .with_client_cert_resolver(Arc::new(OwnCertificate(self.key.clone())));
+        config.resumption = match self.sessions_max {
+            0 => Resumption::disabled(),
+            sessions_max => Resumption::in_memory_sessions(sessions_max),
+        };
+        Ok(self.client.get_or_init(|| Arc::new(config)).clone())
+    }
+
+    fn verifier(&self) -> SignaturesOnly {
+        let certificates = self
+            .parts
+            .anchors
+            .iter()
+            .flat_map(TrustAnchors::certificates);
+        SignaturesOnly {
+            known_authorities: certificates
+                .map(|certificate| DistinguishedName::from(certificate.subject_der().to_vec()))
+                .collect(),
+        }
+    }
+}
+
+/// The own chain is the leaf and its issuers up to the root, found in `ca.crt`: peers read the
+/// root's expiry from it (renewal of the authority).
+fn certified_key(
+    certificate: &Certificate,
+    key: &PrivateKey,
+    anchors: Option<&TrustAnchors>,
+) -> Result<CertifiedKey, IdentityError> {
+    const CHAIN_LEN_MAX: usize = 8;
+    if certificate.public_key_der() != key.public_key_der() {
+        return Err(IdentityError::KeyMismatch(certificate.subject().to_owned()));
+    }
+    let mut chain = vec![certificate.clone()];
+    let known = anchors.map(TrustAnchors::certificates).unwrap_or_default();
+    while let Some(last) = chain.last().filter(|last| !last.is_self_issued()) {
+        let Some(issuer) = known.iter().find(|issuer| last.is_signed_by(issuer)) else {
+            break;
+        };
+        if chain.len() >= CHAIN_LEN_MAX {
+            break;
+        }
+        chain.push(issuer.clone());
+    }
+    let signer = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key.to_rustls())
+        .map_err(|error| IdentityError::Tls(error.to_string()))?;
+    Ok(CertifiedKey::new(
+        chain.iter().map(|link| link.der().clone()).collect(),
+        signer,
+    ))
+}
+
+/// Shows the own certificate whatever authorities the peer says to know, as OpenSSL does.
+#[derive(Debug)]
+struct OwnCertificate(Option<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for OwnCertificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.clone()
+    }
+}
+
+impl ResolvesClientCert for OwnCertificate {
+    fn resolve(
+        &self,
+        _known_authorities: &[&[u8]],
+        _schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        self.0.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.is_some()
+    }
+}
