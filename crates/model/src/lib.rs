@@ -11,9 +11,11 @@
 //! This crate does not know the language, does no input or output, and does not know who listens.
 
 mod board;
+mod build;
 mod command;
 mod event;
 mod generation;
+mod literal;
 mod names;
 mod object;
 mod result;
@@ -21,6 +23,7 @@ mod state;
 mod types;
 
 pub use board::Board;
+pub use build::{Built, ModelDiagnostic, Severity, build, state_bits, type_bits};
 pub use command::{Command, Origin};
 pub use event::{Event, EventKind};
 pub use generation::Generation;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bheka_value::schema::{FieldKind, TypeInfo};
+use bheka_value::schema::TypeInfo;
 use bheka_value::{Location, Modification, Str, Value};
 
 /// A validated object of the configuration: immutable.
@@ -36,10 +36,13 @@ impl ConfigObject {
             return value.clone();
         }
         match name {
-            "name" | "__name" if self.type_info.field(name).is_none() || name == "__name" => {
-                Value::String(self.name.clone())
-            }
-            "zone" => self.zone.clone().into(),
+            "name" => Value::String(self.short_name.clone()),
+            "__name" => Value::String(self.name.clone()),
+            "type" => Value::string(self.type_info.name),
+            "zone" => Value::String(self.zone.clone().unwrap_or_default()),
+            "package" => Value::String(self.package.clone()),
+            "templates" => Value::array(self.templates.iter().cloned().map(Value::String)),
+            "source_location" => location_value(&self.location),
             _ => self
                 .type_info
                 .field(name)
@@ -129,8 +132,19 @@ fn alike(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// Whether an attribute of this kind names other objects.
-#[must_use]
-pub(crate) fn names_objects(kind: FieldKind) -> bool {
-    matches!(kind, FieldKind::Name | FieldKind::NameArray)
+/// A location as the attribute `source_location` shows it.
+fn location_value(location: &Location) -> Value {
+    Value::dictionary([
+        (
+            "first_column",
+            Value::Number(f64::from(location.first_column)),
+        ),
+        ("first_line", Value::Number(f64::from(location.first_line))),
+        (
+            "last_column",
+            Value::Number(f64::from(location.last_column)),
+        ),
+        ("last_line", Value::Number(f64::from(location.last_line))),
+        ("path", Value::string(location.path.as_ref())),
+    ])
 }
