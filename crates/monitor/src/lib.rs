@@ -1,1 +1,37 @@
-//! What a check result means: states, schedule, macros, downtimes, notifications
+//! What a check result means and when to check: states, schedule, dependencies, macros, command
+//! lines, remote execution, as pure decisions.
+//!
+//! [`Monitor::handle`] takes an [`Input`] and the time, changes the live state that the monitor
+//! owns, and answers with [`Effect`]s for the edge to carry out. No clock, no process, no socket,
+//! no thread: the same calls give the same answers, in the daemon and in the simulator.
+
+mod apply;
+mod command_line;
+mod dependencies;
+mod due;
+mod execute;
+mod flapping;
+mod input;
+mod internal;
+mod macros;
+mod monitor;
+mod output;
+mod perfdata;
+mod period;
+mod remote;
+mod schedule;
+mod scope;
+mod settings;
+mod state_machine;
+mod stats;
+
+pub use command_line::{CommandError, escape_shell};
+pub use input::{
+    ApiNumbers, Authority, CommandLine, Effect, Finished, Input, PeerNumbers, RunId, RunKind,
+    Saved, Severity, Surroundings, ZoneNumbers,
+};
+pub use macros::MacroError;
+pub use monitor::Monitor;
+pub use output::{PluginOutput, conclude, split_output, split_performance_data, state_of};
+pub use state_machine::{Change, Rules, apply, host_state, is_ok, is_problem};
+pub use stats::{CheckableCounts, Stats};

@@ -1,0 +1,556 @@
+//! Where macros find their values: the objects around a check, and the names under which they
+//! are known.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bheka_model::{CheckableName, CheckableState, ConfigObject, Generation, StateType};
+use bheka_value::schema::{FieldKind, Flags};
+use bheka_value::{Dictionary, ObjectView, Str, Timestamp, Value};
+
+use crate::Monitor;
+use crate::state_machine::host_state;
+
+/// A host or service as macros, lambdas and filters see it at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckableView {
+    pub(crate) object: Arc<ConfigObject>,
+    pub(crate) state: Arc<CheckableState>,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) host: Option<Arc<CheckableView>>,
+}
+
+impl CheckableView {
+    pub(crate) fn is_host(&self) -> bool {
+        self.object.type_info.name == "Host"
+    }
+
+    fn own_attribute(&self, name: &str) -> Option<Value> {
+        if let Some(value) = runtime_attribute(self, name) {
+            return Some(value);
+        }
+        let known = self.object.attributes.contains_key(name)
+            || self.object.type_info.field(name).is_some();
+        known.then(|| config_attribute(&self.object, name))
+    }
+}
+
+impl ObjectView for CheckableView {
+    fn type_name(&self) -> &str {
+        self.object.type_info.name
+    }
+
+    fn object_name(&self) -> Str {
+        self.object.name.clone()
+    }
+
+    fn attribute(&self, name: &str) -> Option<Value> {
+        self.own_attribute(name)
+    }
+
+    fn attribute_names(&self) -> Vec<Str> {
+        self.object
+            .type_info
+            .fields()
+            .map(|field| Str::new(field.name))
+            .collect()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Any other object of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct PlainView(pub(crate) Arc<ConfigObject>);
+
+impl ObjectView for PlainView {
+    fn type_name(&self) -> &str {
+        self.0.type_info.name
+    }
+
+    fn object_name(&self) -> Str {
+        self.0.name.clone()
+    }
+
+    fn attribute(&self, name: &str) -> Option<Value> {
+        let known = matches!(name, "name" | "__name" | "zone")
+            || self.0.attributes.contains_key(name)
+            || self.0.type_info.field(name).is_some();
+        known.then(|| config_attribute(&self.0, name))
+    }
+
+    fn attribute_names(&self) -> Vec<Str> {
+        self.0
+            .type_info
+            .fields()
+            .map(|field| Str::new(field.name))
+            .collect()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn config_attribute(object: &ConfigObject, name: &str) -> Value {
+    let value = object.get(name);
+    match name {
+        "name" => Value::String(object.short_name.clone()),
+        "__name" => Value::String(object.name.clone()),
+        "display_name" if !value.is_true() => Value::String(object.short_name.clone()),
+        _ => value,
+    }
+}
+
+fn runtime_attribute(view: &CheckableView, name: &str) -> Option<Value> {
+    let state = &view.state;
+    let is_host = view.is_host();
+    let mapped = |raw: u8| Value::Number(f64::from(if is_host { host_state(raw) } else { raw }));
+    let time = |at: Timestamp| Value::Number(at.seconds());
+    let state_time = |raw: usize| time(state.last_state_times[raw]);
+    Some(match name {
+        "state" => mapped(state.state_raw),
+        "last_state" => mapped(state.last_state_raw),
+        "last_hard_state" => mapped(state.last_hard_state_raw),
+        "state_raw" => Value::Number(f64::from(state.state_raw)),
+        "state_type" => Value::Number(f64::from(state.state_type as u8)),
+        "last_state_type" => Value::Number(f64::from(state.last_state_type as u8)),
+        "check_attempt" => Value::Number(f64::from(state.check_attempt)),
+        "last_state_change" => time(state.last_state_change),
+        "last_hard_state_change" => time(state.last_hard_state_change),
+        "previous_state_change" => time(state.previous_state_change),
+        "last_state_ok" if !is_host => state_time(0),
+        "last_state_warning" if !is_host => state_time(1),
+        "last_state_critical" if !is_host => state_time(2),
+        "last_state_unknown" if !is_host => state_time(3),
+        "last_state_up" if is_host => {
+            time(state.last_state_times[0].max(state.last_state_times[1]))
+        }
+        "last_state_down" if is_host => {
+            time(state.last_state_times[2].max(state.last_state_times[3]))
+        }
+        "last_state_unreachable" => time(state.last_state_unreachable),
+        "last_reachable" => Value::Boolean(state.last_reachable),
+        "next_check" => time(state.next_check),
+        "last_check" => time(
+            state
+                .last_check_result
+                .as_ref()
+                .map_or(Timestamp::NEVER, |last| last.schedule_end),
+        ),
+        "last_check_started" => time(state.last_check_started),
+        "force_next_check" => Value::Boolean(state.force_next_check),
+        "force_next_notification" => Value::Boolean(state.force_next_notification),
+        "acknowledgement" => Value::Number(f64::from(state.acknowledgement as u8)),
+        "acknowledgement_expiry" => time(state.acknowledgement_expiry),
+        "flapping" => Value::Boolean(state.flapping),
+        "flapping_current" => Value::Number(state.flapping_current),
+        "flapping_last_change" => time(state.flapping_last_change),
+        "downtime_depth" => Value::Number(f64::from(state.downtime_depth)),
+        "problem" => Value::Boolean(crate::is_problem(state, is_host)),
+        "handled" => Value::Boolean(
+            crate::is_problem(state, is_host)
+                && (state.downtime_depth > 0 || state.acknowledgement as u8 != 0),
+        ),
+        "last_check_result" => match &state.last_check_result {
+            Some(result) => Value::Object(Arc::new(ResultView::of(result))),
+            None => Value::Empty,
+        },
+        "host" if !is_host => match &view.host {
+            Some(host) => Value::Object(Arc::clone(host) as Arc<dyn ObjectView>),
+            None => Value::Empty,
+        },
+        _ => return None,
+    })
+}
+
+/// A check result as lambdas see it.
+#[derive(Clone, Debug)]
+pub(crate) struct ResultView {
+    fields: BTreeMap<&'static str, Value>,
+}
+
+impl ResultView {
+    pub(crate) fn of(result: &bheka_model::CheckResult) -> Self {
+        let time = |at: Timestamp| Value::Number(at.seconds());
+        let vars = |vars: &Option<bheka_model::ResultVars>| match vars {
+            None => Value::Empty,
+            Some(vars) => Value::dictionary([
+                ("attempt", Value::Number(f64::from(vars.attempt))),
+                ("reachable", Value::Boolean(vars.reachable)),
+                ("state", Value::Number(f64::from(vars.state))),
+                ("state_type", Value::Number(f64::from(vars.state_type))),
+            ]),
+        };
+        #[allow(clippy::cast_precision_loss)]
+        let exit_status = Value::Number(result.exit_status as f64);
+        let fields = BTreeMap::from([
+            ("state", Value::Number(f64::from(result.state))),
+            ("exit_status", exit_status),
+            ("output", Value::String(result.output.clone())),
+            (
+                "performance_data",
+                result
+                    .performance_data
+                    .clone()
+                    .map_or(Value::Empty, Value::array),
+            ),
+            ("command", result.command.clone()),
+            ("active", Value::Boolean(result.active)),
+            ("check_source", Value::String(result.check_source.clone())),
+            (
+                "scheduling_source",
+                Value::String(result.scheduling_source.clone()),
+            ),
+            ("schedule_start", time(result.schedule_start)),
+            ("schedule_end", time(result.schedule_end)),
+            ("execution_start", time(result.execution_start)),
+            ("execution_end", time(result.execution_end)),
+            ("ttl", Value::Number(result.ttl)),
+            ("vars_before", vars(&result.vars_before)),
+            ("vars_after", vars(&result.vars_after)),
+            ("type", Value::string("CheckResult")),
+        ]);
+        Self { fields }
+    }
+}
+
+impl ObjectView for ResultView {
+    fn type_name(&self) -> &str {
+        "CheckResult"
+    }
+
+    fn object_name(&self) -> Str {
+        Str::default()
+    }
+
+    fn attribute(&self, name: &str) -> Option<Value> {
+        self.fields.get(name).cloned()
+    }
+
+    fn attribute_names(&self) -> Vec<Str> {
+        self.fields.keys().map(|name| Str::new(name)).collect()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// One place to look for a macro.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// `host` or `service`.
+    Checkable(Arc<CheckableView>),
+    /// `command` and other objects.
+    Plain(Arc<PlainView>),
+    /// `icinga`: the application; its values are computed ahead.
+    Application(Arc<Application>),
+    /// Anything else, e.g. a dictionary of overrides.
+    Value(Value),
+}
+
+impl Source {
+    pub(crate) fn value(&self) -> Value {
+        match self {
+            Self::Checkable(view) => Value::Object(Arc::clone(view) as Arc<dyn ObjectView>),
+            Self::Plain(view) => Value::Object(Arc::clone(view) as Arc<dyn ObjectView>),
+            Self::Application(view) => Value::Object(Arc::clone(view) as Arc<dyn ObjectView>),
+            Self::Value(value) => value.clone(),
+        }
+    }
+
+    /// Custom variables.
+    pub(crate) fn vars(&self) -> Option<Arc<Dictionary>> {
+        let vars = match self {
+            Self::Checkable(view) => view.object.get("vars"),
+            Self::Plain(view) => view.0.get("vars"),
+            Self::Application(view) => view.vars.clone(),
+            Self::Value(_) => return None,
+        };
+        vars.as_dictionary().cloned()
+    }
+
+    /// Macros that are not attributes, or read differently.
+    pub(crate) fn special(&self, name: &str, scope: &Scope) -> Option<Value> {
+        match self {
+            Self::Checkable(view) => checkable_macro(view, name, scope),
+            Self::Application(view) => view.special(name, scope),
+            _ => None,
+        }
+    }
+
+    /// Whether an attribute is a point in time, which macros show in whole seconds.
+    pub(crate) fn is_time(&self, name: &str) -> bool {
+        let type_info = match self {
+            Self::Checkable(view) => view.object.type_info,
+            Self::Plain(view) => view.0.type_info,
+            _ => return false,
+        };
+        type_info
+            .field(name)
+            .is_some_and(|field| field.kind == FieldKind::Timestamp)
+    }
+
+    pub(crate) fn attribute(&self, name: &str) -> Option<Value> {
+        let hidden = |type_info: &'static bheka_value::schema::TypeInfo| {
+            type_info
+                .field(name)
+                .is_some_and(|field| field.flags.has(Flags::NO_USER_VIEW))
+        };
+        match self {
+            Self::Checkable(view) if !hidden(view.object.type_info) => view.attribute(name),
+            Self::Plain(view) if !hidden(view.0.type_info) => view.attribute(name),
+            Self::Application(view) => view.attribute(name),
+            Self::Value(Value::Dictionary(dictionary)) => dictionary.get(name),
+            Self::Value(Value::Object(object)) => object.attribute(name),
+            _ => None,
+        }
+    }
+}
+
+/// The application as `icinga`: counts are taken only when a macro asks.
+#[derive(Debug)]
+pub(crate) struct Application {
+    pub(crate) vars: Value,
+    pub(crate) node_name: Str,
+    pub(crate) numbers: BTreeMap<&'static str, f64>,
+}
+
+impl Application {
+    fn special(&self, name: &str, scope: &Scope) -> Option<Value> {
+        let format = |pattern: &str| {
+            let zoned = crate::period::zoned(scope.now, &scope.time_zone);
+            Some(Value::string(zoned.strftime(pattern).to_string()))
+        };
+        match name {
+            "timet" => Some(Value::Number(scope.now.seconds().trunc())),
+            "long_date_time" => format("%Y-%m-%d %H:%M:%S %z"),
+            "short_date_time" => format("%Y-%m-%d %H:%M:%S"),
+            "date" => format("%Y-%m-%d"),
+            "time" => format("%H:%M:%S %z"),
+            "uptime" => Some(Value::string(crate::internal::duration_text(
+                (scope.now - scope.program_start).trunc(),
+            ))),
+            _ => self.numbers.get(name).map(|number| Value::Number(*number)),
+        }
+    }
+}
+
+impl ObjectView for Application {
+    fn type_name(&self) -> &str {
+        "IcingaApplication"
+    }
+
+    fn object_name(&self) -> Str {
+        Str::new("app")
+    }
+
+    fn attribute(&self, name: &str) -> Option<Value> {
+        match name {
+            "vars" => Some(self.vars.clone()),
+            "name" | "__name" => Some(Value::string("app")),
+            "node_name" => Some(Value::String(self.node_name.clone())),
+            _ => None,
+        }
+    }
+
+    fn attribute_names(&self) -> Vec<Str> {
+        ["name", "node_name", "vars"]
+            .into_iter()
+            .map(Str::new)
+            .collect()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What macros mean in one command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    pub(crate) now: Timestamp,
+    pub(crate) program_start: Timestamp,
+    pub(crate) time_zone: jiff::tz::TimeZone,
+    /// In order of precedence, with the names before the dot.
+    pub(crate) sources: Vec<(&'static str, Source)>,
+    /// The only values there are, when a parent has resolved them.
+    pub(crate) given: Option<Arc<Dictionary>>,
+    /// Takes what was resolved, for sending it to the executing node.
+    pub(crate) collected: Option<Arc<Collected>>,
+    /// The host's services by state, for `num_services…`.
+    pub(crate) services: ServiceCounts,
+}
+
+/// Macros that were resolved, by their text.
+#[derive(Debug, Default)]
+pub(crate) struct Collected(std::sync::Mutex<BTreeMap<Str, Value>>);
+
+impl Collected {
+    pub(crate) fn add(&self, name: &str, value: &Value) {
+        let mut found = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        found.insert(Str::new(name), value.clone());
+    }
+
+    pub(crate) fn into_value(&self) -> Value {
+        let found = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        Value::dictionary(found.clone())
+    }
+}
+
+/// How many services of a host are in which state.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ServiceCounts {
+    pub(crate) all: u32,
+    pub(crate) by_state: [u32; 4],
+}
+
+/// Macros of hosts and services that read differently from the attributes.
+fn checkable_macro(view: &CheckableView, name: &str, scope: &Scope) -> Option<Value> {
+    let state = &view.state;
+    let is_host = view.is_host();
+    let id = |raw: u8| if is_host { host_state(raw) } else { raw };
+    let word = |raw: u8| Value::string(state_word(is_host, id(raw)));
+    let kind = |kind: StateType| {
+        Value::string(if kind == StateType::Hard {
+            "HARD"
+        } else {
+            "SOFT"
+        })
+    };
+    let result = state.last_check_result.as_deref();
+    let count = |count: u32| Value::Number(f64::from(count));
+    Some(match name {
+        "state" => word(state.state_raw),
+        "state_id" => Value::Number(f64::from(id(state.state_raw))),
+        "state_type" => kind(state.state_type),
+        "last_state" => word(state.last_state_raw),
+        "last_state_id" => Value::Number(f64::from(id(state.last_state_raw))),
+        "last_state_type" => kind(state.last_state_type),
+        "last_state_change" => Value::Number(state.last_state_change.seconds().trunc()),
+        "downtime_depth" => Value::Number(f64::from(state.downtime_depth)),
+        "duration_sec" => Value::Number((scope.now - state.last_state_change).trunc()),
+        "num_services" if is_host => count(scope.services.all),
+        "num_services_ok" if is_host => count(scope.services.by_state[0]),
+        "num_services_warning" if is_host => count(scope.services.by_state[1]),
+        "num_services_critical" if is_host => count(scope.services.by_state[2]),
+        "num_services_unknown" if is_host => count(scope.services.by_state[3]),
+        "latency" => Value::Number(result.map_or(0.0, crate::stats::latency_s)),
+        "execution_time" => Value::Number(result.map_or(0.0, crate::stats::execution_s)),
+        "output" => Value::String(result?.output.clone()),
+        "perfdata" => Value::string(performance_text(result?)),
+        "last_check" => Value::Number(result?.execution_end.seconds().trunc()),
+        "check_source" => Value::String(result?.check_source.clone()),
+        "scheduling_source" => Value::String(result?.scheduling_source.clone()),
+        _ => return None,
+    })
+}
+
+fn performance_text(result: &bheka_model::CheckResult) -> String {
+    let items = result.performance_data.as_deref().unwrap_or_default();
+    let texts: Vec<String> = items.iter().map(crate::perfdata::text_of).collect();
+    texts.join(" ")
+}
+
+/// `UP`, `DOWN`, `OK`, `WARNING`, …
+pub(crate) fn state_word(is_host: bool, state: u8) -> &'static str {
+    match (is_host, state) {
+        (true, 0) => "UP",
+        (true, _) => "DOWN",
+        (false, 0) => "OK",
+        (false, 1) => "WARNING",
+        (false, 2) => "CRITICAL",
+        (false, _) => "UNKNOWN",
+    }
+}
+
+impl Monitor {
+    /// A host or service with its present state.
+    pub(crate) fn view(&self, name: &CheckableName) -> Option<Arc<CheckableView>> {
+        let live = self.live.get(name)?;
+        let host = match name.service {
+            Some(_) => self.view(&CheckableName::host(name.host.clone())),
+            None => None,
+        };
+        Some(Arc::new(CheckableView {
+            object: Arc::clone(&live.settings.object),
+            state: Arc::clone(&live.state),
+            generation: Arc::clone(&self.generation),
+            host,
+        }))
+    }
+
+    /// The scope of a command that runs for a checkable: service, host, command, application
+    /// (manual chapter 3, "Runtime Macro Evaluation").
+    pub(crate) fn scope(
+        &self,
+        name: &CheckableName,
+        command: &Arc<ConfigObject>,
+        now: Timestamp,
+    ) -> Option<Scope> {
+        let view = self.view(name)?;
+        let mut sources = Vec::with_capacity(4);
+        let services = match &view.host {
+            Some(host) => {
+                sources.push(("service", Source::Checkable(Arc::clone(&view))));
+                sources.push(("host", Source::Checkable(Arc::clone(host))));
+                ServiceCounts::default()
+            }
+            None => {
+                sources.push(("host", Source::Checkable(view)));
+                self.count_services(&name.host)
+            }
+        };
+        sources.push((
+            "command",
+            Source::Plain(Arc::new(PlainView(Arc::clone(command)))),
+        ));
+        sources.push(("icinga", Source::Application(Arc::new(self.application()))));
+        Some(Scope {
+            now,
+            program_start: self.program_start,
+            time_zone: self.time_zone.clone(),
+            sources,
+            given: None,
+            collected: None,
+            services,
+        })
+    }
+
+    fn application(&self) -> Application {
+        Application {
+            vars: self
+                .generation
+                .globals
+                .get("Vars")
+                .cloned()
+                .unwrap_or_default(),
+            node_name: self.node_name.clone(),
+            numbers: BTreeMap::new(),
+        }
+    }
+
+    fn count_services(&self, host: &Str) -> ServiceCounts {
+        let mut counts = ServiceCounts::default();
+        for service in self.generation.services_of(host) {
+            let name = CheckableName::service(host.clone(), service.short_name.clone());
+            if let Some(live) = self.live.get(&name) {
+                counts.all += 1;
+                if let Some(count) = counts.by_state.get_mut(usize::from(live.state.state_raw)) {
+                    *count += 1;
+                }
+            }
+        }
+        counts
+    }
+}
