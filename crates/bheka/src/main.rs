@@ -1,2 +1,15 @@
 //! A monitoring daemon that speaks Icinga 2.
-fn main() {}
+
+mod cli;
+mod daemon;
+mod host;
+mod log;
+mod paths;
+mod settings;
+mod version;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main(std::env::args_os().skip(1))
+}
