@@ -19,7 +19,10 @@ impl CallError {
     /// An error without a place.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), location: None }
+        Self {
+            message: message.into(),
+            location: None,
+        }
     }
 
     /// The same error, at a place, unless it already has one.

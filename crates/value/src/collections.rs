@@ -34,7 +34,10 @@ impl Array {
     /// An array of these items.
     #[must_use]
     pub fn new(items: Vec<Value>) -> Self {
-        Self { items: RwLock::new(items), frozen: AtomicBool::new(false) }
+        Self {
+            items: RwLock::new(items),
+            frozen: AtomicBool::new(false),
+        }
     }
 
     /// Read access; keep it short, and never call back into the language while holding it.
@@ -48,7 +51,11 @@ impl Array {
     /// [`Frozen`] once the array is frozen.
     pub fn write(&self) -> Result<RwLockWriteGuard<'_, Vec<Value>>, Frozen> {
         let guard = self.items.write().unwrap_or_else(PoisonError::into_inner);
-        if self.is_frozen() { Err(Frozen) } else { Ok(guard) }
+        if self.is_frozen() {
+            Err(Frozen)
+        } else {
+            Ok(guard)
+        }
     }
 
     /// A copy of the items (the items themselves are shared).
@@ -86,7 +93,10 @@ impl Dictionary {
     /// A dictionary of these entries.
     #[must_use]
     pub fn new(entries: BTreeMap<Str, Value>) -> Self {
-        Self { entries: RwLock::new(entries), frozen: AtomicBool::new(false) }
+        Self {
+            entries: RwLock::new(entries),
+            frozen: AtomicBool::new(false),
+        }
     }
 
     /// Read access; keep it short, and never call back into the language while holding it.
@@ -100,7 +110,11 @@ impl Dictionary {
     /// [`Frozen`] once the dictionary is frozen.
     pub fn write(&self) -> Result<RwLockWriteGuard<'_, BTreeMap<Str, Value>>, Frozen> {
         let guard = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if self.is_frozen() { Err(Frozen) } else { Ok(guard) }
+        if self.is_frozen() {
+            Err(Frozen)
+        } else {
+            Ok(guard)
+        }
     }
 
     /// The value of a key.

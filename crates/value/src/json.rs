@@ -30,6 +30,18 @@ pub fn to_json_pretty(value: &Value) -> String {
     out
 }
 
+/// Appends the JSON of a value to a text: compact, or indented by `indent` spaces a level when the
+/// value stands `depth` levels deep in a larger text. For writers that put together large
+/// documents without building them as values first.
+pub fn write_json(out: &mut String, value: &Value, indent: Option<usize>, depth: usize) {
+    encode(value, out, indent, depth);
+}
+
+/// Appends a JSON string with quotes and escapes.
+pub fn write_json_string(out: &mut String, text: &str) {
+    encode_string(text, out);
+}
+
 /// Reads JSON with the depth limit [`JSON_DEPTH_MAX`].
 ///
 /// # Errors
@@ -52,10 +64,14 @@ pub fn from_json_with_depth(text: &[u8], depth_max: usize) -> Result<Value, Json
         }
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Seed { depth_left: depth_max }
-        .deserialize(&mut deserializer)
+    let value = Seed {
+        depth_left: depth_max,
+    }
+    .deserialize(&mut deserializer)
+    .map_err(|error| JsonError(error.to_string()))?;
+    deserializer
+        .end()
         .map_err(|error| JsonError(error.to_string()))?;
-    deserializer.end().map_err(|error| JsonError(error.to_string()))?;
     Ok(value)
 }
 
@@ -77,12 +93,20 @@ fn encode(value: &Value, out: &mut String, indent: Option<usize>, depth: usize) 
         }
         Value::Dictionary(dictionary) => {
             let entries = dictionary.entries();
-            encode_entries(entries.iter().map(|(k, v)| (k.as_str(), v)), out, indent, depth);
+            encode_entries(
+                entries.iter().map(|(k, v)| (k.as_str(), v)),
+                out,
+                indent,
+                depth,
+            );
         }
         Value::Function(function) => {
             let info = function.info();
             let entries = [
-                ("arguments", Value::array(info.arguments.iter().cloned().map(Value::String))),
+                (
+                    "arguments",
+                    Value::array(info.arguments.iter().cloned().map(Value::String)),
+                ),
                 ("deprecated", Value::Boolean(info.deprecated)),
                 ("name", Value::String(info.name.clone())),
                 ("side_effect_free", Value::Boolean(info.side_effect_free)),
@@ -101,7 +125,12 @@ fn encode(value: &Value, out: &mut String, indent: Option<usize>, depth: usize) 
             }
             entries.sort_by(|left, right| left.0.cmp(&right.0));
             entries.dedup_by(|left, right| left.0 == right.0);
-            encode_entries(entries.iter().map(|(k, v)| (k.as_str(), v)), out, indent, depth);
+            encode_entries(
+                entries.iter().map(|(k, v)| (k.as_str(), v)),
+                out,
+                indent,
+                depth,
+            );
         }
     }
 }
@@ -112,11 +141,18 @@ fn encode_entries<'a>(
     indent: Option<usize>,
     depth: usize,
 ) {
-    encode_list(entries, ('{', '}'), out, indent, depth, |(key, value), out| {
-        encode_string(key, out);
-        out.push_str(if indent.is_some() { ": " } else { ":" });
-        encode(value, out, indent, depth + 1);
-    });
+    encode_list(
+        entries,
+        ('{', '}'),
+        out,
+        indent,
+        depth,
+        |(key, value), out| {
+            encode_string(key, out);
+            out.push_str(if indent.is_some() { ": " } else { ":" });
+            encode(value, out, indent, depth + 1);
+        },
+    );
 }
 
 fn encode_list<T>(
@@ -277,9 +313,15 @@ mod tests {
     fn writes_sorted_compact_ascii() {
         let value = Value::dictionary([
             ("b", Value::Number(1.0)),
-            ("a", Value::array([Value::Empty, Value::Boolean(true), Value::string("ä\n")])),
+            (
+                "a",
+                Value::array([Value::Empty, Value::Boolean(true), Value::string("ä\n")]),
+            ),
         ]);
-        assert_eq!(to_json(&value), "{\"a\":[null,true,\"\\u00e4\\n\"],\"b\":1}");
+        assert_eq!(
+            to_json(&value),
+            "{\"a\":[null,true,\"\\u00e4\\n\"],\"b\":1}"
+        );
     }
 
     #[test]

@@ -24,7 +24,10 @@ mod value;
 pub use callable::{CallError, Callable, FunctionInfo, NativeFunction, ObjectView};
 pub use collections::{Array, Dictionary, Frozen, MAX_NESTING};
 pub use declaration::{Declaration, Location, Modification};
-pub use json::{JSON_DEPTH_MAX, JsonError, from_json, from_json_with_depth, to_json, to_json_pretty};
+pub use json::{
+    JSON_DEPTH_MAX, JsonError, from_json, from_json_with_depth, to_json, to_json_pretty,
+    write_json, write_json_string,
+};
 pub use text::{Str, format_number};
 pub use time::Timestamp;
 pub use value::{Kind, Value};

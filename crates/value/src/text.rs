@@ -134,10 +134,18 @@ impl<'de> serde::Deserialize<'de> for Str {
 #[must_use]
 pub fn format_number(number: f64) -> String {
     if number.is_nan() {
-        return if number.is_sign_negative() { "-nan".into() } else { "nan".into() };
+        return if number.is_sign_negative() {
+            "-nan".into()
+        } else {
+            "nan".into()
+        };
     }
     if number.is_infinite() {
-        return if number < 0.0 { "-inf".into() } else { "inf".into() };
+        return if number < 0.0 {
+            "-inf".into()
+        } else {
+            "inf".into()
+        };
     }
     if number.trunc() == number {
         format!("{number:.0}")

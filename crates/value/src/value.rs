@@ -60,8 +60,10 @@ impl Value {
     /// A new dictionary.
     #[must_use]
     pub fn dictionary<K: Into<Str>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
-        let entries: BTreeMap<Str, Self> =
-            entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
+        let entries: BTreeMap<Str, Self> = entries
+            .into_iter()
+            .map(|(key, value)| (key.into(), value))
+            .collect();
         Self::Dictionary(Arc::new(Dictionary::new(entries)))
     }
 
@@ -119,37 +121,61 @@ impl Value {
     /// The number, when it is one (a boolean is not).
     #[must_use]
     pub fn as_number(&self) -> Option<f64> {
-        if let Self::Number(number) = self { Some(*number) } else { None }
+        if let Self::Number(number) = self {
+            Some(*number)
+        } else {
+            None
+        }
     }
 
     /// The text, when it is a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        if let Self::String(text) = self { Some(text.as_str()) } else { None }
+        if let Self::String(text) = self {
+            Some(text.as_str())
+        } else {
+            None
+        }
     }
 
     /// The array, when it is one.
     #[must_use]
     pub fn as_array(&self) -> Option<&Arc<Array>> {
-        if let Self::Array(array) = self { Some(array) } else { None }
+        if let Self::Array(array) = self {
+            Some(array)
+        } else {
+            None
+        }
     }
 
     /// The dictionary, when it is one.
     #[must_use]
     pub fn as_dictionary(&self) -> Option<&Arc<Dictionary>> {
-        if let Self::Dictionary(dictionary) = self { Some(dictionary) } else { None }
+        if let Self::Dictionary(dictionary) = self {
+            Some(dictionary)
+        } else {
+            None
+        }
     }
 
     /// The object, when it is one.
     #[must_use]
     pub fn as_object(&self) -> Option<&Arc<dyn ObjectView>> {
-        if let Self::Object(object) = self { Some(object) } else { None }
+        if let Self::Object(object) = self {
+            Some(object)
+        } else {
+            None
+        }
     }
 
     /// The function, when it is one.
     #[must_use]
     pub fn as_function(&self) -> Option<&Arc<dyn Callable>> {
-        if let Self::Function(function) = self { Some(function) } else { None }
+        if let Self::Function(function) = self {
+            Some(function)
+        } else {
+            None
+        }
     }
 
     /// A lenient reading as number: numbers, booleans and numeric strings.
@@ -204,7 +230,10 @@ fn equals_within(left: &Value, right: &Value, depth: usize) -> bool {
             }
             let (left, right) = (left.items(), right.items());
             left.len() == right.len()
-                && left.iter().zip(&right).all(|(l, r)| equals_within(l, r, depth + 1))
+                && left
+                    .iter()
+                    .zip(&right)
+                    .all(|(l, r)| equals_within(l, r, depth + 1))
         }
         (Value::Dictionary(left), Value::Dictionary(right)) => {
             if Arc::ptr_eq(left, right) {
@@ -212,9 +241,12 @@ fn equals_within(left: &Value, right: &Value, depth: usize) -> bool {
             }
             let (left, right) = (left.entries(), right.entries());
             left.len() == right.len()
-                && left.iter().zip(&right).all(|((left_key, left), (right_key, right))| {
-                    left_key == right_key && equals_within(left, right, depth + 1)
-                })
+                && left
+                    .iter()
+                    .zip(&right)
+                    .all(|((left_key, left), (right_key, right))| {
+                        left_key == right_key && equals_within(left, right, depth + 1)
+                    })
         }
         (Value::Function(left), Value::Function(right)) => Arc::ptr_eq(left, right),
         (Value::Object(left), Value::Object(right)) => Arc::ptr_eq(left, right),
@@ -229,11 +261,17 @@ fn freeze_within(value: &Value, depth: usize) {
     match value {
         Value::Array(array) if !array.is_frozen() => {
             array.freeze_shallow();
-            array.read().iter().for_each(|item| freeze_within(item, depth + 1));
+            array
+                .read()
+                .iter()
+                .for_each(|item| freeze_within(item, depth + 1));
         }
         Value::Dictionary(dictionary) if !dictionary.is_frozen() => {
             dictionary.freeze_shallow();
-            dictionary.read().values().for_each(|item| freeze_within(item, depth + 1));
+            dictionary
+                .read()
+                .values()
+                .for_each(|item| freeze_within(item, depth + 1));
         }
         _ => {}
     }
@@ -244,11 +282,17 @@ fn clone_within(value: &Value, depth: usize) -> Value {
         return Value::Empty;
     }
     match value {
-        Value::Array(array) => {
-            Value::array(array.items().iter().map(|item| clone_within(item, depth + 1)))
-        }
+        Value::Array(array) => Value::array(
+            array
+                .items()
+                .iter()
+                .map(|item| clone_within(item, depth + 1)),
+        ),
         Value::Dictionary(dictionary) => Value::dictionary(
-            dictionary.entries().iter().map(|(key, item)| (key.clone(), clone_within(item, depth + 1))),
+            dictionary
+                .entries()
+                .iter()
+                .map(|(key, item)| (key.clone(), clone_within(item, depth + 1))),
         ),
         other => other.clone(),
     }
