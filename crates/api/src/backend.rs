@@ -1,0 +1,221 @@
+//! What the API needs from the daemon around it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bheka_model::{Board, Command};
+use bheka_value::{Location, Str, Timestamp, Value};
+
+/// The daemon as the API sees it. All calls are cheap and never wait, but for
+/// [`Backend::submit`].
+pub trait Backend: Send + Sync + 'static {
+    /// Configuration in force and published live state.
+    fn board(&self) -> &Arc<Board>;
+
+    /// The clock.
+    fn now(&self) -> Timestamp;
+
+    /// What `/v1` and the `Server` header (after `Icinga/`) give as version, e.g. `r2.13.6-1`.
+    fn version(&self) -> String;
+
+    /// `/v1/status/IcingaApplication`
+    fn application(&self) -> ApplicationStatus;
+
+    /// `/v1/status/ApiListener`; `None` while there is no listener.
+    fn api_listener(&self) -> Option<ListenerStatus>;
+
+    /// The numbers of `/v1/status/CIB` that cannot be counted on the board.
+    fn check_statistics(&self) -> CheckStatistics;
+
+    /// `/v1/status/CheckerComponent`; `None` while there is no checker.
+    fn checker(&self) -> Option<CheckerStatus>;
+
+    /// Run-time attributes of an endpoint; `None` when nothing is known of it.
+    fn endpoint(&self, name: &str) -> Option<EndpointStatus>;
+
+    /// The templates of a type, sorted by name.
+    fn templates(&self, type_name: &str) -> Vec<Template>;
+
+    /// Hands commands to the writer. The future is done when the writer has applied them all.
+    fn submit(&self, commands: Vec<Command>) -> Submission;
+}
+
+/// Waits until commands are applied.
+pub type Submission = Pin<Box<dyn Future<Output = Result<(), SubmitError>> + Send>>;
+
+/// Commands were not applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubmitError {
+    /// The writer has too much to do; try again.
+    Busy,
+    /// The daemon is ending.
+    Stopped,
+}
+
+/// The process as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct ApplicationStatus {
+    /// The name of this node.
+    pub node_name: Str,
+    /// The deprecated constant `Environment`, usually empty.
+    pub environment: Str,
+    /// The process.
+    pub pid: u32,
+    /// When it started.
+    pub program_start: Timestamp,
+    /// Whether event handlers run at all.
+    pub enable_event_handlers: bool,
+    /// Whether flapping is detected at all.
+    pub enable_flapping: bool,
+    /// Whether hosts are checked at all.
+    pub enable_host_checks: bool,
+    /// Whether notifications are sent at all.
+    pub enable_notifications: bool,
+    /// Whether performance data are processed at all.
+    pub enable_perfdata: bool,
+    /// Whether services are checked at all.
+    pub enable_service_checks: bool,
+}
+
+/// Connections and queues of the cluster (see "Status and Statistics" in chapter 12 of the
+/// manual).
+#[derive(Debug, Clone, Default)]
+pub struct ListenerStatus {
+    /// The name of the own endpoint.
+    pub identity: Str,
+    /// Connected endpoints of the own, the parent and the child zones.
+    pub connected_endpoints: Vec<Str>,
+    /// The others of those zones.
+    pub disconnected_endpoints: Vec<Str>,
+    /// The own zone, its parent and its children, by name.
+    pub zones: Vec<ZoneStatus>,
+    /// Anonymous JSON-RPC connections.
+    pub anonymous_clients: usize,
+    /// Messages that wait to be relayed.
+    pub relay_queue_items: usize,
+    /// Messages relayed per second over the last minute.
+    pub relay_queue_item_rate: f64,
+    /// Pieces of configuration that wait to be synchronised.
+    pub sync_queue_items: usize,
+    /// Pieces of configuration synchronised per second over the last minute.
+    pub sync_queue_item_rate: f64,
+    /// Messages received per second over the last minute.
+    pub work_queue_item_rate: f64,
+}
+
+/// A zone in [`ListenerStatus`].
+#[derive(Debug, Clone, Default)]
+pub struct ZoneStatus {
+    /// Its name.
+    pub name: Str,
+    /// Whether an endpoint of it is connected, or is this node.
+    pub connected: bool,
+    /// Seconds by which the slowest endpoint lags behind.
+    pub client_log_lag_s: f64,
+    /// Its endpoints.
+    pub endpoints: Vec<Str>,
+    /// Its parent, empty when it has none.
+    pub parent_zone: Str,
+}
+
+/// How many checks there were within a time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckCounts {
+    /// Within the last minute.
+    pub minutes_1: f64,
+    /// Within the last five minutes.
+    pub minutes_5: f64,
+    /// Within the last quarter of an hour.
+    pub minutes_15: f64,
+}
+
+/// Numbers of the scheduler.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckStatistics {
+    /// Active checks of hosts.
+    pub active_host: CheckCounts,
+    /// Passive results for hosts.
+    pub passive_host: CheckCounts,
+    /// Active checks of services.
+    pub active_service: CheckCounts,
+    /// Passive results for services.
+    pub passive_service: CheckCounts,
+    /// Checks that run now.
+    pub current_concurrent_checks: usize,
+    /// Callbacks that wait to run.
+    pub current_pending_callbacks: usize,
+    /// Checks for others that wait to run.
+    pub remote_check_queue: usize,
+}
+
+/// The queue of the scheduler.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckerStatus {
+    /// Checkables that wait until they are due.
+    pub idle: usize,
+    /// Checkables whose check runs.
+    pub pending: usize,
+}
+
+/// What is known of an endpoint now.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EndpointStatus {
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// Whether one is being made.
+    pub connecting: bool,
+    /// Whether messages that it missed are being sent.
+    pub syncing: bool,
+    /// What it has acknowledged of our messages.
+    pub local_log_position: Timestamp,
+    /// What we have acknowledged of its messages.
+    pub remote_log_position: Timestamp,
+    /// Its version as a number, e.g. 21306.
+    pub icinga_version: f64,
+    /// Bits of what it can do.
+    pub capabilities: f64,
+    /// When the last message was sent.
+    pub last_message_sent: Timestamp,
+    /// When the last message came.
+    pub last_message_received: Timestamp,
+    /// Over the last minute.
+    pub messages_sent_per_second: f64,
+    /// Over the last minute.
+    pub messages_received_per_second: f64,
+    /// Over the last minute.
+    pub bytes_sent_per_second: f64,
+    /// Over the last minute.
+    pub bytes_received_per_second: f64,
+}
+
+impl EndpointStatus {
+    /// The value of an attribute; `None` when it is not one of these.
+    pub(crate) fn attribute(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "connected" => Value::Boolean(self.connected),
+            "connecting" => Value::Boolean(self.connecting),
+            "syncing" => Value::Boolean(self.syncing),
+            "local_log_position" => Value::Number(self.local_log_position.seconds()),
+            "remote_log_position" => Value::Number(self.remote_log_position.seconds()),
+            "icinga_version" => Value::Number(self.icinga_version),
+            "capabilities" => Value::Number(self.capabilities),
+            "last_message_sent" => Value::Number(self.last_message_sent.seconds()),
+            "last_message_received" => Value::Number(self.last_message_received.seconds()),
+            "messages_sent_per_second" => Value::Number(self.messages_sent_per_second),
+            "messages_received_per_second" => Value::Number(self.messages_received_per_second),
+            "bytes_sent_per_second" => Value::Number(self.bytes_sent_per_second),
+            "bytes_received_per_second" => Value::Number(self.bytes_received_per_second),
+            _ => return None,
+        })
+    }
+}
+
+/// A template, for `/v1/templates`.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// Its name.
+    pub name: Str,
+    /// Where it was declared.
+    pub location: Location,
+}

@@ -1,0 +1,272 @@
+//! From requests to answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bheka_model::{ConfigObject, Generation};
+
+use crate::auth::{self, Identity};
+use crate::backend::Backend;
+use crate::params::Params;
+use crate::permission;
+use crate::request::{Request, Url};
+use crate::response::{Handled, Response};
+use crate::view::Snapshot;
+use crate::{actions, info, objects, status, templates, types, variables};
+
+/// The REST API over a daemon.
+pub struct Api {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) clients: AtomicUsize,
+    pub(crate) builders: Arc<tokio::sync::Semaphore>,
+}
+
+/// Bytes of a body that every user may send (manual, chapter 12, "Permissions").
+const BODY_LENGTH_MAX: usize = 1 << 20;
+/// Bytes of a body for those who may do everything, or upload configuration.
+const BODY_LENGTH_MAX_TRUSTED: usize = 512 << 20;
+
+impl Api {
+    /// An API over a daemon.
+    #[must_use]
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
+        let threads = std::thread::available_parallelism()
+            .map_or(2, usize::from)
+            .max(2);
+        Self {
+            backend,
+            clients: AtomicUsize::new(0),
+            builders: Arc::new(tokio::sync::Semaphore::new(threads)),
+        }
+    }
+
+    /// How many HTTP connections there are now.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.clients.load(Ordering::Relaxed)
+    }
+
+    /// Decides on a request from its head alone, before its body is read: either it is answered
+    /// already (nobody known, a preflight, …), or at most so many bytes of body may follow.
+    ///
+    /// # Errors
+    /// The answer, when there is nothing more to read.
+    pub fn admit(&self, request: &Request) -> Result<Admission, Box<Response>> {
+        let generation = self.backend.board().generation();
+        let finish = |response| Box::new(self.with_common_headers(request, &generation, response));
+        if let Some(response) = preflight(request, &generation) {
+            return Err(finish(response));
+        }
+        if request.method != "GET" && !request.accepts_json() {
+            let text = "<h1>Accept header is missing or not set to 'application/json'.</h1>";
+            return Err(finish(Response::page(400, text)));
+        }
+        match auth::identify(request, &generation) {
+            Identity::Garbage => Err(Box::new(Response {
+                hang_up: true,
+                close: true,
+                ..Response::default()
+            })),
+            Identity::Unknown => Err(finish(unauthorized(request))),
+            Identity::User(user) => {
+                let trusted = ["*", "config/modify"];
+                let trusted = trusted.iter().any(|required| match *required {
+                    "*" => permission::permissions(&user)
+                        .iter()
+                        .any(|it| &*it.pattern == "*"),
+                    other => permission::has(&user, other),
+                });
+                let body_length_max = if trusted {
+                    BODY_LENGTH_MAX_TRUSTED
+                } else {
+                    BODY_LENGTH_MAX
+                };
+                Ok(Admission {
+                    user,
+                    body_length_max,
+                })
+            }
+        }
+    }
+
+    /// Answers a request as a whole. Nothing is changed: what has to be, stands in
+    /// [`Response::commands`], and the answer holds once those are applied.
+    #[must_use]
+    pub fn respond(&self, request: &Request) -> Response {
+        match self.admit(request) {
+            Ok(admission) => self.respond_to(&admission, request),
+            Err(response) => *response,
+        }
+    }
+
+    /// Answers a request that was admitted.
+    #[must_use]
+    pub fn respond_to(&self, admission: &Admission, request: &Request) -> Response {
+        let snapshot = Snapshot::take(&self.backend);
+        let response = match self.route(&snapshot, &admission.user, request) {
+            Ok(response) => self.with_common_headers(request, &snapshot.generation, response),
+            Err(crate::response::Unhandled) => Response::unhandled(),
+        };
+        Response {
+            user: Some(admission.user.name.to_string()),
+            ..response
+        }
+    }
+
+    /// The answer to a body that cannot be read or is too long.
+    #[must_use]
+    pub fn refuse_body(&self, request: &Request, cause: &str) -> Response {
+        let text = format!("Bad Request: {cause}");
+        let response = Response::error(400, &Params::default(), &text, None);
+        let response = response.unwrap_or_else(|_| Response::unhandled());
+        let generation = self.backend.board().generation();
+        let response = self.with_common_headers(request, &generation, response);
+        Response {
+            close: true,
+            ..response
+        }
+    }
+
+    /// The answer to bytes that are not HTTP.
+    #[must_use]
+    pub fn refuse_head(&self, cause: &str) -> Response {
+        let html = format!("<h1>Bad Request</h1><p><pre>{cause}</pre></p>");
+        let mut response = Response::page(400, html);
+        response.headers.insert(0, ("Server", self.server()));
+        response
+    }
+
+    fn server(&self) -> String {
+        format!("Icinga/{}", self.backend.version())
+    }
+
+    fn route(&self, snapshot: &Arc<Snapshot>, user: &ConfigObject, request: &Request) -> Handled {
+        let url = Url::parse(&request.target).map_err(|_| crate::response::Unhandled)?;
+        let params = match Params::new(&request.body, &url) {
+            Ok(params) => params,
+            Err(cause) => {
+                let text = format!("Invalid request body: Error: {cause}\n");
+                return Response::error(400, &Params::default(), &text, None);
+            }
+        };
+        let path: Vec<&str> = url.path.iter().map(String::as_str).collect();
+        match (request.effective_method(), &path[..]) {
+            ("GET", []) => Ok(Response {
+                status: 302,
+                headers: vec![("Location", "/v1".to_owned())],
+                ..Response::default()
+            }),
+            ("GET", ["v1"]) => info::handle(request, user, &self.backend.version(), &params),
+            ("GET", ["v1", "status", name @ ..]) if name.len() <= 1 => status::handle(
+                snapshot,
+                user,
+                name.first().copied(),
+                self.clients(),
+                params,
+            ),
+            ("GET", ["v1", "objects", plural, name @ ..]) if name.len() <= 1 => {
+                objects::handle(snapshot, user, plural, name.first().copied(), params)
+            }
+            ("GET", ["v1", "types", name @ ..]) if name.len() <= 1 => {
+                types::handle(user, name.first().copied(), params)
+            }
+            ("GET", ["v1", "templates", plural, name @ ..]) if name.len() <= 1 => {
+                templates::handle(snapshot, user, plural, name.first().copied(), params)
+            }
+            ("GET", ["v1", "variables", name @ ..]) if name.len() <= 1 => {
+                variables::handle(snapshot, user, name.first().copied(), params)
+            }
+            ("POST", ["v1", "actions", name]) => actions::handle(snapshot, user, name, &params),
+            _ => no_such_path(&url, &params),
+        }
+    }
+
+    /// Adds what stands on every answer: the server, and what browsers of other sites may do
+    /// (`access_control_*` of the `ApiListener`).
+    fn with_common_headers(
+        &self,
+        request: &Request,
+        generation: &Generation,
+        mut response: Response,
+    ) -> Response {
+        let mut headers = vec![("Server", self.server())];
+        let origins = allowed_origins(generation);
+        if !origins.is_empty() {
+            if let Some(origin) = request.header("Origin")
+                && origins.iter().any(|allowed| allowed == origin)
+            {
+                headers.push(("Access-Control-Allow-Origin", origin.to_owned()));
+            }
+            headers.push(("Access-Control-Allow-Credentials", "true".to_owned()));
+        }
+        headers.append(&mut response.headers);
+        response.headers = headers;
+        response
+    }
+}
+
+/// A request whose head is in order.
+pub struct Admission {
+    user: Arc<ConfigObject>,
+    /// Bytes of body that may follow.
+    pub body_length_max: usize,
+}
+
+fn allowed_origins(generation: &Generation) -> Vec<String> {
+    let listener = generation.of_type("ApiListener").next();
+    let origins = listener
+        .map(|it| it.names("access_control_allow_origin"))
+        .unwrap_or_default();
+    origins.iter().map(ToString::to_string).collect()
+}
+
+/// The answer to a browser that asks what it may ask, which needs no user.
+fn preflight(request: &Request, generation: &Generation) -> Option<Response> {
+    if request.method != "OPTIONS"
+        || request
+            .header("Access-Control-Request-Method")
+            .is_none_or(str::is_empty)
+        || allowed_origins(generation).is_empty()
+    {
+        return None;
+    }
+    Some(Response {
+        status: 200,
+        headers: vec![
+            (
+                "Access-Control-Allow-Methods",
+                "GET, POST, PUT, DELETE".to_owned(),
+            ),
+            (
+                "Access-Control-Allow-Headers",
+                "Authorization, Content-Type, X-HTTP-Method-Override".to_owned(),
+            ),
+        ],
+        body: b"Preflight OK".to_vec(),
+        close: true,
+        ..Response::default()
+    })
+}
+
+fn unauthorized(request: &Request) -> Response {
+    const TEXT: &str = "Unauthorized. Please check your user credentials.";
+    let mut response = if request.accepts_json() {
+        Response::json_text(401, format!(r#"{{"error":401,"status":"{TEXT}"}}"#))
+    } else {
+        Response::page(401, format!("<h1>{TEXT}</h1>"))
+    };
+    response
+        .headers
+        .push(("WWW-Authenticate", "Basic realm=\"Icinga 2\"".to_owned()));
+    response.close = true;
+    response
+}
+
+fn no_such_path(url: &Url, params: &Params) -> Handled {
+    let text = format!(
+        "The requested path '{}' could not be found or the request method is not valid for this \
+         path.",
+        url.joined_path()
+    );
+    Response::error(404, params, &text, None)
+}

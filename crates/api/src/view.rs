@@ -1,0 +1,222 @@
+//! The state of things at the time of a request, and objects as filters see them.
+
+use std::sync::Arc;
+
+use bheka_model::{CheckableName, CheckableState, ConfigObject, Generation};
+use bheka_value::schema::{FieldInfo, Flags, TypeInfo};
+use bheka_value::{ObjectView, Str, Timestamp, Value};
+
+use crate::backend::Backend;
+
+/// What a request sees: one generation from beginning to end.
+pub(crate) struct Snapshot {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) now: Timestamp,
+}
+
+impl Snapshot {
+    pub(crate) fn take(backend: &Arc<dyn Backend>) -> Arc<Self> {
+        Arc::new(Self {
+            generation: backend.board().generation(),
+            now: backend.now(),
+            backend: Arc::clone(backend),
+        })
+    }
+
+    /// The live state of an object, when it is a host or service that has some.
+    pub(crate) fn state(&self, object: &ConfigObject) -> Option<Arc<CheckableState>> {
+        if !matches!(object.type_info.name, "Host" | "Service") {
+            return None;
+        }
+        self.backend
+            .board()
+            .state(&CheckableName::from_full(&object.name))
+    }
+
+    /// An attribute of an object as the API shows it.
+    pub(crate) fn attribute(
+        &self,
+        object: &ConfigObject,
+        state: Option<&CheckableState>,
+        name: &str,
+    ) -> Value {
+        if name == "type" {
+            return Value::string(object.type_info.name);
+        }
+        if object.type_info.name == "Endpoint"
+            && let Some(value) = self.endpoint_attribute(object, name)
+        {
+            return value;
+        }
+        let _ = state;
+        object.get(name)
+    }
+
+    fn endpoint_attribute(&self, object: &ConfigObject, name: &str) -> Option<Value> {
+        let status = self.backend.endpoint(&object.name).unwrap_or_default();
+        status.attribute(name)
+    }
+
+    /// The object that an attribute leads to, under the name by which joins and filters know it.
+    pub(crate) fn navigate(
+        &self,
+        object: &ConfigObject,
+        join: &Join,
+    ) -> Option<&Arc<ConfigObject>> {
+        let name = match join.kind {
+            JoinKind::Direct => object.string(join.field),
+            JoinKind::Service { host_field } => {
+                let service = object.string(join.field);
+                if service.is_empty() {
+                    return None;
+                }
+                format!("{}!{service}", object.string(host_field)).into()
+            }
+        };
+        self.generation.get(join.target, &name)
+    }
+}
+
+/// A way from an object to a related one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Join {
+    /// The prefix in `joins` and the variable in filters.
+    pub(crate) name: &'static str,
+    /// The type of the related object.
+    pub(crate) target: &'static str,
+    field: &'static str,
+    kind: JoinKind,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum JoinKind {
+    /// The field holds the full name.
+    Direct,
+    /// The field holds the short name of a service on the host in another field.
+    Service { host_field: &'static str },
+}
+
+/// The joins of a type (manual, chapter 12, "Object Query Joins"): each attribute that navigates,
+/// under its name without `_name`.
+pub(crate) fn joins(type_info: &TypeInfo) -> Vec<Join> {
+    let mut joins: Vec<Join> = Vec::new();
+    for field in type_info
+        .fields()
+        .filter(|field| field.flags.has(Flags::NAVIGATION))
+    {
+        let name = field.name.strip_suffix("_name").unwrap_or(field.name);
+        let join = match field.name {
+            "host" => Join {
+                name,
+                target: "Host",
+                field: "host_name",
+                kind: JoinKind::Direct,
+            },
+            "service_name" => service_join(name, field, "host_name"),
+            "child_service_name" => service_join(name, field, "child_host_name"),
+            "parent_service_name" => service_join(name, field, "parent_host_name"),
+            _ => match field.reference {
+                Some(target) => Join {
+                    name,
+                    target,
+                    field: field.name,
+                    kind: JoinKind::Direct,
+                },
+                None => continue,
+            },
+        };
+        joins.push(join);
+    }
+    joins
+}
+
+fn service_join(name: &'static str, field: &FieldInfo, host_field: &'static str) -> Join {
+    Join {
+        name,
+        target: "Service",
+        field: field.name,
+        kind: JoinKind::Service { host_field },
+    }
+}
+
+/// An object as filters see it.
+struct View {
+    snapshot: Arc<Snapshot>,
+    object: Arc<ConfigObject>,
+    state: Option<Arc<CheckableState>>,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} '{}'", self.object.type_info.name, self.object.name)
+    }
+}
+
+impl ObjectView for View {
+    fn type_name(&self) -> &str {
+        self.object.type_info.name
+    }
+
+    fn object_name(&self) -> Str {
+        self.object.name.clone()
+    }
+
+    fn attribute(&self, name: &str) -> Option<Value> {
+        if name == "host" && self.object.type_info.name == "Service" {
+            let host = self
+                .snapshot
+                .generation
+                .get("Host", &self.object.string("host_name"));
+            return Some(host.map_or(Value::Empty, |host| object_value(&self.snapshot, host)));
+        }
+        let field = self.object.type_info.field(name);
+        if name != "type" && field.is_none_or(|field| field.flags.has(Flags::NO_USER_VIEW)) {
+            return None;
+        }
+        Some(
+            self.snapshot
+                .attribute(&self.object, self.state.as_deref(), name),
+        )
+    }
+
+    fn attribute_names(&self) -> Vec<Str> {
+        let fields = self.object.type_info.fields();
+        fields
+            .filter(|field| !field.flags.has(Flags::NO_USER_VIEW) && field.name != "host")
+            .map(|field| field.name.into())
+            .collect()
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// An object as a value for filters.
+pub(crate) fn object_value(snapshot: &Arc<Snapshot>, object: &Arc<ConfigObject>) -> Value {
+    Value::Object(Arc::new(View {
+        snapshot: Arc::clone(snapshot),
+        object: Arc::clone(object),
+        state: snapshot.state(object),
+    }))
+}
+
+/// The variables that a filter sees for an object: `obj`, the type's name in lower case, and the
+/// related objects under the names of the joins (`null` when there is none).
+pub(crate) fn scope_of(
+    snapshot: &Arc<Snapshot>,
+    object: &Arc<ConfigObject>,
+    joins: &[Join],
+) -> Vec<(Str, Value)> {
+    let value = object_value(snapshot, object);
+    let mut scope = Vec::with_capacity(joins.len() + 2);
+    for join in joins {
+        let related = snapshot.navigate(object, join);
+        let related = related.map_or(Value::Empty, |related| object_value(snapshot, related));
+        scope.push((Str::new(join.name), related));
+    }
+    scope.push(("obj".into(), value.clone()));
+    scope.push((object.type_info.name.to_lowercase().into(), value));
+    scope
+}
