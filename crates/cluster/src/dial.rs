@@ -1,0 +1,209 @@
+//! Whom to dial and when.
+//!
+//! Endpoints of the own, the parent and the direct child zones that have a `host` are dialled: at
+//! once when they appear, again after a pause that grows with each failure and is never the same,
+//! so that many nodes do not call at the same moment, nor two each other.
+
+use bheka_value::{Str, Timestamp};
+
+use crate::api::{CloseReason, Direction, Effect, Severity};
+use crate::cluster::Cluster;
+use crate::timers::Timer;
+use crate::topology::{Endpoint, Topology};
+
+impl Cluster {
+    /// Brings the peers in line with a new topology; whose endpoint has not changed notices
+    /// nothing.
+    pub(crate) fn reconcile_peers(&mut self, before: &Topology) {
+        let local = self.settings.local_endpoint.clone();
+        let gone: Vec<Str> = self
+            .peers
+            .keys()
+            .filter(|name| self.topology.endpoint(name).is_none() || **name == local)
+            .cloned()
+            .collect();
+        for name in gone {
+            if let Some(link) = self.peers[&name].link {
+                self.close(
+                    link,
+                    CloseReason::Reconfigured("removed"),
+                    Severity::Information,
+                );
+            }
+            self.peers.remove(&name);
+        }
+        let all: Vec<(Str, Endpoint)> = self
+            .topology
+            .endpoints()
+            .filter(|(name, _)| **name != local)
+            .map(|(name, endpoint)| (name.clone(), endpoint.clone()))
+            .collect();
+        for (name, endpoint) in all {
+            match before.endpoint(&name) {
+                None => {
+                    self.peers.entry(name.clone()).or_default();
+                    self.plan_dial(&name, self.now);
+                }
+                Some(old) => self.reconcile_peer(&name, old, &endpoint),
+            }
+        }
+    }
+
+    fn reconcile_peer(&mut self, name: &Str, old: &Endpoint, new: &Endpoint) {
+        let moved = old.zone != new.zone;
+        let readdressed = (&old.host, &old.port) != (&new.host, &new.port);
+        if (moved || readdressed)
+            && let Some(peer) = self.peers.get_mut(name)
+        {
+            peer.failures = 0;
+        }
+        let link = self.peers.get(name).and_then(|peer| peer.link);
+        if let Some(link) = link {
+            // An address says nothing about a connection that the peer made.
+            let dialled = self
+                .links
+                .get(&link)
+                .is_some_and(|link| matches!(link.direction, Direction::Dialled { .. }));
+            if moved || (readdressed && dialled) {
+                self.close(
+                    link,
+                    CloseReason::Reconfigured("changed"),
+                    Severity::Information,
+                );
+            } else if old.relation != new.relation {
+                let bytes = new.relation.frame_bytes_max();
+                self.effects.push(Effect::SetLimit { link, bytes });
+            }
+        }
+        if moved || readdressed || old.relation != new.relation {
+            self.plan_dial(name, self.now);
+        }
+    }
+
+    /// Dials an endpoint at a time, when it is to be dialled and nothing is under way.
+    pub(crate) fn plan_dial(&mut self, name: &Str, at: Timestamp) {
+        let Some(endpoint) = self.topology.endpoint(name) else {
+            return;
+        };
+        let wanted = endpoint.relation.is_neighbour() && endpoint.host.is_some();
+        let Some(peer) = self.peers.get_mut(name) else {
+            return;
+        };
+        let busy = peer.link.is_some() || peer.dialling.is_some() || peer.unproven.is_some();
+        if !wanted || busy {
+            peer.dial_due = None;
+            return;
+        }
+        peer.dial_due = Some(at);
+        self.timers.set(at, Timer::Dial(name.clone()));
+        if at.seconds() <= self.now.seconds() {
+            self.dial_due(name, at);
+        }
+    }
+
+    /// The timer of a dial has come up.
+    pub(crate) fn dial_due(&mut self, name: &Str, at: Timestamp) {
+        let Some(endpoint) = self.topology.endpoint(name) else {
+            return;
+        };
+        let (Some(host), port) = (endpoint.host.clone(), endpoint.port.clone()) else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(name) else {
+            return;
+        };
+        if peer.dial_due != Some(at) {
+            return;
+        }
+        peer.dial_due = None;
+        peer.dialling = Some((host.clone(), port.clone()));
+        let text = format!("Reconnecting to endpoint '{name}' via host '{host}' and port '{port}'");
+        self.log(Severity::Information, "ApiListener", text);
+        self.effects.push(Effect::Dial {
+            endpoint: name.clone(),
+            host,
+            port,
+        });
+    }
+
+    pub(crate) fn dial_failed(&mut self, name: &Str, reason: &str) {
+        let Some(peer) = self.peers.get_mut(name) else {
+            return;
+        };
+        let Some((host, port)) = peer.dialling.take() else {
+            return;
+        };
+        let text = format!(
+            "Cannot connect to endpoint '{name}' on host '{host}' and port '{port}': {reason}"
+        );
+        self.log(Severity::Critical, "ApiListener", text);
+        let target = Some((host, port));
+        if self.target_of(name) == target {
+            self.redial_failed(name);
+        } else {
+            self.plan_dial(name, self.now);
+        }
+    }
+
+    /// A dial has led to a connection. False when its address is no longer the endpoint's.
+    pub(crate) fn end_dial(&mut self, direction: &Direction) -> bool {
+        let Direction::Dialled { endpoint } = direction else {
+            return true;
+        };
+        let target = self.target_of(endpoint);
+        let Some(peer) = self.peers.get_mut(endpoint) else {
+            return true;
+        };
+        let dialled = peer.dialling.take();
+        dialled.is_none() || dialled == target
+    }
+
+    /// What was dialled was not kept.
+    pub(crate) fn redial_refused(&mut self, direction: &Direction) {
+        if let Direction::Dialled { endpoint } = direction {
+            self.redial_failed(endpoint);
+        }
+    }
+
+    /// Tries again, later each time.
+    pub(crate) fn redial_failed(&mut self, name: &Str) {
+        let Some(peer) = self.peers.get_mut(name) else {
+            return;
+        };
+        peer.failures = peer.failures.saturating_add(1);
+        let pause = PAUSE_FIRST_S * 2f64.powi(peer.failures.min(8).cast_signed() - 1);
+        let pause = pause.min(PAUSE_MAX_S);
+        let at = self.now + self.jitter.between(pause * PAUSE_SPREAD, pause);
+        self.plan_dial(name, at);
+    }
+
+    /// A connection is gone: soon again, unless it was a short one.
+    pub(crate) fn redial_lost(&mut self, name: &Str, lived_s: f64) {
+        if lived_s < LIFE_SHORT_S {
+            self.redial_failed(name);
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(name) {
+            peer.failures = 0;
+        }
+        let at = self.now + self.jitter.between(0.0, RETURN_PAUSE_MAX_S);
+        self.plan_dial(name, at);
+    }
+
+    fn target_of(&self, name: &str) -> Option<(Str, Str)> {
+        let endpoint = self.topology.endpoint(name)?;
+        Some((endpoint.host.clone()?, endpoint.port.clone()))
+    }
+}
+
+/// Pause after the first failure, before spreading.
+const PAUSE_FIRST_S: f64 = 5.0;
+/// Longest pause.
+const PAUSE_MAX_S: f64 = 30.0;
+/// Pauses are spread from this share of their length to all of it.
+const PAUSE_SPREAD: f64 = 0.5;
+/// A connection that lasted less counts as a failure: the peer refused it, as a rule.
+const LIFE_SHORT_S: f64 = 15.0;
+/// Longest pause after a good connection broke or the peer took its leave: as a rule it is just
+/// being restarted.
+const RETURN_PAUSE_MAX_S: f64 = 3.0;

@@ -1,0 +1,156 @@
+//! Numbers for `/v1/status/ApiListener`, endpoint attributes and the checks `cluster` and
+//! `cluster-zone`.
+
+use std::collections::BTreeMap;
+
+use bheka_value::{Str, Timestamp};
+
+use crate::cluster::Cluster;
+
+/// Runtime attributes of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EndpointStatus {
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// Whether a dial is under way.
+    pub connecting: bool,
+    /// Whether it is being sent what it missed.
+    pub syncing: bool,
+    /// Up to when it has confirmed this node's messages.
+    pub local_log_position: Timestamp,
+    /// The highest `ts` taken from it.
+    pub remote_log_position: Timestamp,
+    /// The version it said, 0 for unknown.
+    pub icinga_version: u32,
+    /// The capabilities it said.
+    pub capabilities: u64,
+    /// When it was last sent a message.
+    pub last_message_sent: Timestamp,
+    /// When its last message came.
+    pub last_message_received: Timestamp,
+    /// Over the last minute.
+    pub messages_sent_per_second: f64,
+    /// Over the last minute.
+    pub messages_received_per_second: f64,
+    /// Over the last minute, frames without TLS.
+    pub bytes_sent_per_second: f64,
+    /// Over the last minute, frames without TLS.
+    pub bytes_received_per_second: f64,
+    /// Messages received since start by method.
+    pub messages_received_per_type: BTreeMap<&'static str, u64>,
+}
+
+/// A neighbour zone, or the own one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ZoneStatus {
+    /// Whether any endpoint is connected; also for a zone that is this node alone.
+    pub connected: bool,
+    /// Seconds by which the log lags behind.
+    pub client_log_lag: f64,
+    /// All endpoints.
+    pub endpoints: Vec<Str>,
+    /// The parent; empty for none.
+    pub parent_zone: Str,
+}
+
+/// What `/v1/status/ApiListener` shows, apart from HTTP.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ApiStatus {
+    /// This node's endpoint.
+    pub identity: Str,
+    /// Connected endpoints of the own, parent and direct child zones.
+    pub conn_endpoints: Vec<Str>,
+    /// Those that are not.
+    pub not_conn_endpoints: Vec<Str>,
+    /// The same zones.
+    pub zones: BTreeMap<Str, ZoneStatus>,
+    /// Anonymous connections.
+    pub anonymous_clients: usize,
+    /// Relayed messages a second over the last minute. There is no queue for them.
+    pub relay_queue_item_rate: f64,
+    /// Received messages a second over the last minute.
+    pub work_queue_item_rate: f64,
+}
+
+impl Cluster {
+    /// Runtime attributes of an endpoint; all at rest for one that is not configured, and for
+    /// this node.
+    #[must_use]
+    pub fn endpoint_status(&self, name: &str, now: Timestamp) -> EndpointStatus {
+        let Some(peer) = self.peers.get(name) else {
+            return EndpointStatus::default();
+        };
+        EndpointStatus {
+            connected: peer.link.is_some(),
+            connecting: peer.dialling.is_some(),
+            syncing: peer.syncing,
+            local_log_position: peer.positions.local_log_position,
+            remote_log_position: peer.positions.remote_log_position,
+            icinga_version: peer.positions.icinga_version,
+            capabilities: peer.positions.capabilities,
+            last_message_sent: peer.last_sent,
+            last_message_received: peer.last_received,
+            messages_sent_per_second: peer.messages_sent.per_second(now),
+            messages_received_per_second: peer.messages_received.per_second(now),
+            bytes_sent_per_second: peer.bytes_sent.per_second(now),
+            bytes_received_per_second: peer.bytes_received.per_second(now),
+            messages_received_per_type: peer.received_per_method.clone(),
+        }
+    }
+
+    /// The state of the listener.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> ApiStatus {
+        let mut status = ApiStatus {
+            identity: self.settings.local_endpoint.clone(),
+            anonymous_clients: self.anonymous,
+            relay_queue_item_rate: self.relayed.per_second(now),
+            work_queue_item_rate: self.received.per_second(now),
+            ..ApiStatus::default()
+        };
+        for name in self.topology.neighbours() {
+            let Some(zone) = self.topology.zone(name).filter(|zone| !zone.global) else {
+                continue;
+            };
+            let others = || {
+                zone.endpoints
+                    .iter()
+                    .filter(|name| **name != self.settings.local_endpoint)
+            };
+            for endpoint in others() {
+                if self.is_connected(endpoint) {
+                    status.conn_endpoints.push(endpoint.clone());
+                } else {
+                    status.not_conn_endpoints.push(endpoint.clone());
+                }
+            }
+            let alone = others().next().is_none() && !zone.endpoints.is_empty();
+            let lag = others()
+                .map(|endpoint| self.lag(endpoint, now))
+                .fold(0.0, f64::max);
+            let of_zone = ZoneStatus {
+                connected: alone || others().any(|endpoint| self.is_connected(endpoint)),
+                client_log_lag: lag,
+                endpoints: zone.endpoints.clone(),
+                parent_zone: zone.parent.clone().unwrap_or_default(),
+            };
+            status.zones.insert(name.clone(), of_zone);
+        }
+        status.conn_endpoints.sort();
+        status.not_conn_endpoints.sort();
+        status
+    }
+
+    fn lag(&self, endpoint: &str, now: Timestamp) -> f64 {
+        let Some(peer) = self.peers.get(endpoint) else {
+            return 0.0;
+        };
+        let position = peer.positions.remote_log_position;
+        let is_behind = peer.syncing || peer.link.is_none();
+        if is_behind && !position.is_never() {
+            now - position
+        } else {
+            0.0
+        }
+    }
+}
