@@ -33,5 +33,6 @@ pub use input::{
 pub use macros::MacroError;
 pub use monitor::Monitor;
 pub use output::{PluginOutput, conclude, split_output, split_performance_data, state_of};
+pub use perfdata::{Perfdata, PerfdataError};
 pub use state_machine::{Change, Rules, apply, host_state, is_ok, is_problem};
 pub use stats::{CheckableCounts, Stats};
