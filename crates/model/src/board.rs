@@ -1,9 +1,10 @@
 //! Where the writer publishes live state for readers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
+use bheka_value::{Str, Timestamp, Value};
 
 use crate::{CheckableName, CheckableState, Generation};
 
@@ -13,6 +14,8 @@ use crate::{CheckableName, CheckableState, Generation};
 pub struct Board {
     generation: ArcSwap<Generation>,
     checkables: RwLock<HashMap<CheckableName, Arc<ArcSwap<CheckableState>>>>,
+    others: RwLock<HashMap<(Str, Str), Arc<BTreeMap<Str, Value>>>>,
+    program_start: ArcSwap<Timestamp>,
 }
 
 impl Board {
@@ -29,6 +32,8 @@ impl Board {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         checkables.retain(|name, _| generation.checkable(name).is_some());
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        others.retain(|(type_name, name), _| generation.get(type_name, name).is_some());
         self.generation.store(generation);
     }
 
@@ -44,14 +49,18 @@ impl Board {
 
     /// Publishes the state of a checkable.
     pub fn publish(&self, name: &CheckableName, state: &CheckableState) {
-        let snapshot = Arc::new(state.clone());
+        self.publish_shared(name, Arc::new(state.clone()));
+    }
+
+    /// Publishes the state of a checkable that is shared already.
+    pub fn publish_shared(&self, name: &CheckableName, state: Arc<CheckableState>) {
         {
             let checkables = self
                 .checkables
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
             if let Some(slot) = checkables.get(name) {
-                slot.store(snapshot);
+                slot.store(state);
                 return;
             }
         }
@@ -59,6 +68,36 @@ impl Board {
             .checkables
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        checkables.insert(name.clone(), Arc::new(ArcSwap::new(snapshot)));
+        checkables.insert(name.clone(), Arc::new(ArcSwap::new(state)));
+    }
+
+    /// Publishes live attributes of any other object (an endpoint's `connected`, a notification's
+    /// `last_notification`, …); they replace the ones published before.
+    pub fn publish_attributes(
+        &self,
+        type_name: &str,
+        name: &str,
+        attributes: BTreeMap<Str, Value>,
+    ) {
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        others.insert((type_name.into(), name.into()), Arc::new(attributes));
+    }
+
+    /// The live attributes published for an object.
+    #[must_use]
+    pub fn attributes(&self, type_name: &str, name: &str) -> Option<Arc<BTreeMap<Str, Value>>> {
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        others.get(&(type_name.into(), name.into())).cloned()
+    }
+
+    /// Notes when the daemon was started.
+    pub fn set_program_start(&self, at: Timestamp) {
+        self.program_start.store(Arc::new(at));
+    }
+
+    /// When the daemon was started.
+    #[must_use]
+    pub fn program_start(&self) -> Timestamp {
+        **self.program_start.load()
     }
 }

@@ -10,23 +10,37 @@
 //!
 //! This crate does not know the language, does no input or output, and does not know who listens.
 
+mod attributes;
 mod board;
 mod build;
 mod command;
+mod counts;
+mod diff;
 mod event;
 mod generation;
 mod literal;
+mod live;
 mod names;
+mod netstring;
 mod object;
+pub mod objects_dump;
+pub mod reflection;
 mod result;
 mod state;
+pub mod state_file;
 mod types;
+mod wire;
+pub mod zones;
 
+pub use attributes::{attribute, host_state, is_shown};
 pub use board::Board;
 pub use build::{Built, ModelDiagnostic, Severity, build, state_bits, type_bits};
 pub use command::{Command, Origin};
+pub use counts::{found_line, instantiated_line};
+pub use diff::Diff;
 pub use event::{Event, EventKind};
 pub use generation::Generation;
+pub use live::LiveObject;
 pub use names::CheckableName;
 pub use object::ConfigObject;
 pub use result::{CheckResult, NO_HARD_STATE, ResultVars};

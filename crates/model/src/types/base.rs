@@ -23,7 +23,7 @@ fields! { CONFIG_OBJECT_FIELDS:
     "original_attributes": Dictionary [NO_USER_MODIFY COMPUTED];
     /// Scratch space of features.
     "extensions": Dictionary [NO_USER_MODIFY NO_USER_VIEW COMPUTED INTERNAL];
-    /// 0 runs on every endpoint of the zone, 1 on one at a time.
+    /// 0 when one endpoint of the zone runs it at a time, 1 when all do.
     "ha_mode": Enum [COMPUTED];
     /// Whether it was started.
     "start_called": Boolean [NO_USER_MODIFY NO_USER_VIEW COMPUTED INTERNAL];
