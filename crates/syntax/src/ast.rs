@@ -265,7 +265,8 @@ pub struct ObjectExpr {
     pub ignore_on_error: bool,
     /// The body; may hold [`ExprKind::AssignWhere`] for groups.
     pub body: Block,
-    /// The head (`object Host "x"`), which is what messages point at.
+    /// The head, up to before the body (`object Host "x" use (y)`), which is what messages point
+    /// at and where the object is declared.
     pub head: Span,
     /// The conditions of all `assign where` in the body, at any depth of `if`, loops and functions:
     /// they belong to the object whether the place is reached or not. The statements stay in the
@@ -297,7 +298,8 @@ pub struct ApplyExpr {
     pub assign: Vec<Expr>,
     /// All `ignore where` (none of them), likewise.
     pub ignore: Vec<Expr>,
-    /// The head, which is what messages point at.
+    /// The head, up to before the body, which is what messages point at and where the objects are
+    /// declared.
     pub head: Span,
 }
 

@@ -221,7 +221,9 @@ impl Parser<'_> {
         let mut items = Vec::new();
         let mut highest = 0;
         loop {
-            self.skip_newlines();
+            if closer == Tok::BracketClose || !items.is_empty() {
+                self.skip_newlines();
+            }
             if self.take(closer) {
                 break;
             }
@@ -276,6 +278,9 @@ impl Parser<'_> {
             _ => return Err(self.unexpected("")),
         };
         self.advance();
+        if matches!(kind, ExprKind::Variable(_) | ExprKind::String(_)) {
+            self.bare_name = Some(self.at);
+        }
         Ok(self.leaf(kind, token.span))
     }
 

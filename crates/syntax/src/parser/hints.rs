@@ -72,8 +72,8 @@ pub(super) fn cut(text: &str) -> String {
     )
 }
 
-/// A value without effect that looks like a slip.
-pub(super) fn for_idle(text: &str) -> Option<String> {
+/// A value that nobody uses and that looks like a slip.
+pub(super) fn for_unused(text: &str) -> Option<String> {
     if text.contains("==") {
         return Some("'==' compares; write '=' to assign".to_owned());
     }

@@ -36,6 +36,14 @@ const EASY_NESTING: u32 = 100;
 /// Stack for [`MAX_NESTING`] levels; measured are less than 6 KiB a level without optimisation.
 const DEEP_STACK: usize = 64 << 20;
 
+/// A diagnostic, and the offset of the text at which Icinga 2 would have come across it: it finds
+/// a value without use, say, only when its block has been read. Diagnostics are sorted by that, so
+/// that the first one is the (only) one that Icinga 2 shows.
+struct Found {
+    at: u32,
+    diagnostic: Diagnostic,
+}
+
 /// A construct did not parse; the diagnostic is already written.
 pub(crate) struct Failed;
 
@@ -57,14 +65,18 @@ pub(crate) fn parse(source: &str) -> Parsed {
     if parser.too_deep {
         (block, parser.diagnostics) = parse_deep(source, &lexed);
     }
-    let mut diagnostics = parser.diagnostics;
-    diagnostics.extend(found);
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    let from_lexer = found.into_iter().map(|diagnostic| Found {
+        at: diagnostic.span.start,
+        diagnostic,
+    });
+    let mut all: Vec<Found> = from_lexer.chain(parser.diagnostics).collect();
+    all.sort_by_key(|found| found.at);
+    let diagnostics = all.into_iter().map(|found| found.diagnostic).collect();
     Parsed { block, diagnostics }
 }
 
 /// Parses on a thread whose stack suffices for [`MAX_NESTING`].
-fn parse_deep(source: &str, lexed: &Lexed) -> (Block, Vec<Diagnostic>) {
+fn parse_deep(source: &str, lexed: &Lexed) -> (Block, Vec<Found>) {
     let work = || {
         let mut parser = Parser::new(source, lexed, MAX_NESTING);
         let block = parser.file();
@@ -81,7 +93,8 @@ fn parse_deep(source: &str, lexed: &Lexed) -> (Block, Vec<Diagnostic>) {
         let message = format!(
             "the source is nested deeper than {EASY_NESTING} levels, and there is no memory for more"
         );
-        (Block::new(), vec![Diagnostic::error(message, Span::default())])
+        let diagnostic = Diagnostic::error(message, Span::default());
+        (Block::new(), vec![Found { at: 0, diagnostic }])
     })
 }
 
@@ -91,7 +104,7 @@ struct Parser<'s> {
     /// `}}` tokens that stand for two closing braces, because `}` was needed: their index.
     split: Option<usize>,
     at: usize,
-    diagnostics: Vec<Diagnostic>,
+    diagnostics: Vec<Found>,
     /// Errors at the end are a consequence of one that the lexer has reported.
     runs_out: bool,
     cut: Option<u32>,
@@ -107,6 +120,8 @@ struct Parser<'s> {
     flow: Flow,
     /// `assign where` and `ignore where` of the objects around this place.
     rules: Vec<Rules>,
+    /// Index of the token behind the name or string that was taken last as an operand.
+    bare_name: Option<usize>,
     /// Index of the first token of the innermost statement.
     statement_start: usize,
 }
@@ -129,6 +144,7 @@ impl<'s> Parser<'s> {
             extent: Span::default(),
             flow: Flow::Nothing,
             rules: Vec::new(),
+            bare_name: None,
             statement_start: 0,
         }
     }
@@ -147,14 +163,14 @@ impl<'s> Parser<'s> {
         let has_errors = self
             .diagnostics
             .iter()
-            .any(|d| d.severity == Severity::Error);
+            .any(|d| d.diagnostic.severity == Severity::Error);
         if has_errors || rest.chars().all(|c| c == '\0' || c.is_whitespace()) {
             return;
         }
         let end = cut + rest.chars().next().map_or(0, |c| c.len_utf8() as u32);
         let message = "the file ends here for the parser; everything behind is ignored";
         let warning = Diagnostic::warning(message, Span { start: cut, end });
-        self.diagnostics.push(warning.with_note(hints::cut(rest)));
+        self.report(warning.with_note(hints::cut(rest)));
     }
 
     // Tokens
@@ -240,9 +256,22 @@ impl<'s> Parser<'s> {
 
     // Errors
 
+    /// Adds a diagnostic that is found when the current token is read.
+    fn report(&mut self, diagnostic: Diagnostic) {
+        let at = self.token().span.start.max(diagnostic.span.start);
+        self.diagnostics.push(Found { at, diagnostic });
+    }
+
     /// Writes "syntax error, unexpected …" for the current token.
     fn unexpected(&mut self, expecting: &str) -> Failed {
         let token = self.token();
+        // A name could have been the parameter of a lambda up to here.
+        let after_name = self.bare_name == Some(self.at);
+        let expecting = if after_name && matches!(token.kind, Tok::ParenClose | Tok::Comma) {
+            Tok::Follows.name()
+        } else {
+            expecting
+        };
         let mut message = format!("syntax error, unexpected {}", token.kind.name());
         if !expecting.is_empty() {
             message.push_str(", expecting ");
@@ -262,7 +291,7 @@ impl<'s> Parser<'s> {
     fn fail(&mut self, diagnostic: Diagnostic) -> Failed {
         let at_end = self.at + 2 >= self.tokens.len();
         if self.reported != Some(self.at) && !self.too_deep && !(self.runs_out && at_end) {
-            self.diagnostics.push(diagnostic);
+            self.report(diagnostic);
         }
         self.reported = Some(self.at);
         Failed
@@ -299,8 +328,7 @@ impl<'s> Parser<'s> {
     /// Reports that a limit was reached and goes to the end of the text.
     fn give_up(&mut self, message: String) -> Failed {
         if !self.too_deep {
-            self.diagnostics
-                .push(Diagnostic::error(message, self.token().span));
+            self.report(Diagnostic::error(message, self.token().span));
         }
         self.too_deep = true;
         self.at = self.tokens.len().saturating_sub(1);

@@ -20,10 +20,10 @@ impl Parser<'_> {
         let type_name = self.object_type()?;
         let mut below = self.height;
         let name = self.object_name(&mut below)?;
-        let head = self.span_from(keyword.span.start);
         let captures = self.captures(&mut below)?;
         let is_default = self.default_keyword(is_template);
         let ignore_on_error = self.take(Tok::IgnoreOnError);
+        let head = self.span_from(keyword.span.start);
         let (body, rules) = self.object_body(true)?;
         below = below.max(self.height).max(rules.height);
         let span = self.span_from(keyword.span.start);
@@ -50,7 +50,7 @@ impl Parser<'_> {
             self.unexpected(Tok::BraceOpen.name());
             return Ok(self.leaf(ExprKind::Error, span));
         }
-        let type_name = self.nested(Self::postfix)?;
+        let type_name = self.expression()?;
         let could_be_name = matches!(
             type_name.kind,
             ExprKind::Call { .. } | ExprKind::Index { .. }
@@ -90,8 +90,7 @@ impl Parser<'_> {
         if !is_template {
             let message = "'default' keyword is invalid for object definitions";
             let note = "only templates can be imported by default";
-            self.diagnostics
-                .push(Diagnostic::error(message, token.span).with_note(note));
+            self.report(Diagnostic::error(message, token.span).with_note(note));
         }
         true
     }
@@ -111,9 +110,9 @@ impl Parser<'_> {
     pub(super) fn apply(&mut self) -> Result<Expr> {
         let keyword = self.advance();
         let type_name = self.name("T_STRING or T_IDENTIFIER")?;
+        let type_span = self.span_from(keyword.span.start);
         let mut below = 0;
         let name = self.object_name(&mut below)?;
-        let mut head = self.span_from(keyword.span.start);
         let for_loop = if self.take(Tok::For) {
             let for_loop = self.loop_head()?;
             below = below.max(self.height);
@@ -128,15 +127,15 @@ impl Parser<'_> {
         };
         let captures = self.captures(&mut below)?;
         let ignore_on_error = self.take(Tok::IgnoreOnError);
+        let head = self.span_from(keyword.span.start);
         let (mut body, rules) = self.object_body(false)?;
         below = below.max(self.height).max(rules.height);
         // Their places hold nothing any more; another `null` cannot stand there as a statement.
         body.retain(|statement| statement.kind != ExprKind::Null);
         if rules.assign.is_empty() && for_loop.is_none() {
-            self.apply_without_rule(head);
+            self.apply_without_rule(type_span);
         }
         let span = self.span_from(keyword.span.start);
-        head.end = head.end.max(head.start);
         let apply = ApplyExpr {
             type_name,
             name,
@@ -152,11 +151,11 @@ impl Parser<'_> {
         self.node(ExprKind::Apply(Arc::new(apply)), span, below)
     }
 
-    fn apply_without_rule(&mut self, head: Span) {
-        let error = Diagnostic::error("'apply' is missing 'assign'/'for'", head).with_note(
+    fn apply_without_rule(&mut self, place: Span) {
+        let error = Diagnostic::error("'apply' is missing 'assign'/'for'", place).with_note(
             "add 'assign where' with a condition ('assign where true' matches all), or 'for (…)'",
         );
-        self.diagnostics.push(error);
+        self.report(error);
     }
 
     /// `(var key => var value in collection)`

@@ -1,5 +1,6 @@
 //! What is allowed where: blocks and their closers, flow control, `assign where`.
 
+use super::statement::Role;
 use super::{Parser, Result};
 use crate::ast::{Block, Expr, ExprKind, Span};
 use crate::diagnostic::Diagnostic;
@@ -98,25 +99,22 @@ impl Parser<'_> {
         let outer_start = self.statement_start;
         let mut block = Block::new();
         let mut highest = 0;
-        // A value without effect that would be an error if another statement followed.
-        let mut idle: Option<Span> = None;
+        // Values that nobody can use, and one that would be if another statement followed.
+        let mut unused = Vec::new();
+        let mut last: Option<Span> = None;
         self.skip_newlines();
         while !self.at_closer(closer, open) {
             let begin = self.at;
             self.statement_start = begin;
             let start = self.token().span.start;
             match self.statement(closer) {
-                Ok((expr, has_effect)) => {
-                    self.report_idle(idle.take());
-                    if !has_effect {
-                        idle = Some(expr.span);
-                    }
-                    if effects == Effects::All {
-                        self.report_idle(idle.take());
-                    }
+                Ok((expr, role)) => {
                     highest = highest.max(self.height);
+                    unused.extend(last.take());
+                    last = (role == Role::Value).then_some(expr.span);
                     block.push(expr);
-                    if !self.separator(closer, has_effect || effects == Effects::All) {
+                    if !self.separator(closer, role == Role::Complete) {
+                        last = None;
                         self.synchronize();
                         self.separator_after_error();
                     }
@@ -132,18 +130,23 @@ impl Parser<'_> {
                 self.advance();
             }
         }
+        if effects == Effects::All {
+            unused.extend(last);
+        }
+        for span in unused {
+            self.report_unused(span);
+        }
         self.height = highest;
         self.statement_start = outer_start;
         block
     }
 
-    fn report_idle(&mut self, place: Option<Span>) {
-        let Some(span) = place else { return };
+    fn report_unused(&mut self, span: Span) {
         let mut error = Diagnostic::error("Value computed is not used.", span);
-        if let Some(note) = super::hints::for_idle(self.text(span)) {
-            error = error.with_note(note);
-        }
-        self.diagnostics.push(error);
+        error
+            .notes
+            .extend(super::hints::for_unused(self.text(span)));
+        self.report(error);
     }
 
     /// Whether the list ends here; takes the closer.
@@ -192,7 +195,8 @@ impl Parser<'_> {
             } else {
                 "{"
             };
-            last.notes
+            last.diagnostic
+                .notes
                 .push(format!("the '{what}' in line {line} is not closed"));
         }
     }
@@ -251,8 +255,7 @@ impl Parser<'_> {
         } else {
             "'break' and 'continue' are possible in 'for' and 'while' loops"
         };
-        self.diagnostics
-            .push(Diagnostic::error("Invalid flow control statement.", span).with_note(note));
+        self.report(Diagnostic::error("Invalid flow control statement.", span).with_note(note));
     }
 
     /// `assign where` and `ignore where`.
@@ -273,10 +276,9 @@ impl Parser<'_> {
             if self.flow != Flow::Anything {
                 let word = if is_assign { "assign" } else { "ignore" };
                 let message = format!("'{word}' keyword not valid in this context.");
-                self.diagnostics
-                    .push(Diagnostic::error(message, span).with_note(format!(
-                        "'{word} where' belongs into an apply rule or the body of a group"
-                    )));
+                self.report(Diagnostic::error(message, span).with_note(format!(
+                    "'{word} where' belongs into an apply rule or the body of a group"
+                )));
             }
             return Ok(self.leaf(ExprKind::Error, span));
         };

@@ -6,9 +6,20 @@ use super::{Parser, Result, shared};
 use crate::ast::{AssignOp, Expr, ExprKind};
 use crate::token::Tok;
 
+/// What a statement is good for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Only its value: it must be the last one of a block that has a value.
+    Value,
+    /// An expression that does something.
+    Acting,
+    /// Something that is no expression, and cannot go on with an operator.
+    Complete,
+}
+
 impl Parser<'_> {
-    /// One statement, and whether it does anything but yield a value.
-    pub(super) fn statement(&mut self, closer: Closer) -> Result<(Expr, bool)> {
+    /// One statement, and what it is good for.
+    pub(super) fn statement(&mut self, closer: Closer) -> Result<(Expr, Role)> {
         let token = self.token();
         let expr = match token.kind {
             Tok::Object | Tok::Template => self.object()?,
@@ -49,17 +60,24 @@ impl Parser<'_> {
             kind if begins_expression(kind) => return self.expression_statement(),
             _ => return Err(self.unexpected(closer.token().name())),
         };
-        Ok((expr, true))
+        Ok((expr, Role::Complete))
     }
 
     /// An expression, or an assignment if its operator follows.
-    fn expression_statement(&mut self) -> Result<(Expr, bool)> {
+    fn expression_statement(&mut self) -> Result<(Expr, Role)> {
         let target = self.expression()?;
         let Some(operator) = self.kind().assignment() else {
             let acts = matches!(target.kind, ExprKind::Call { .. } | ExprKind::If { .. });
             // `(f())` is a value only, in Icinga 2's grammar.
             let bare = self.extent == target.span;
-            return Ok((target, acts && bare));
+            return Ok((
+                target,
+                if acts && bare {
+                    Role::Acting
+                } else {
+                    Role::Value
+                },
+            ));
         };
         let (below, extent) = (self.height, self.extent);
         self.advance();
@@ -76,7 +94,7 @@ impl Parser<'_> {
             span,
             below,
         )?;
-        Ok((expr, true))
+        Ok((expr, Role::Complete))
     }
 
     /// `keyword expression`
@@ -196,12 +214,11 @@ impl Parser<'_> {
         self.node(ExprKind::IncludeZones { tag, path, pattern }, span, below)
     }
 
-    /// `, "pattern"`. A comma at the end of a line separates statements.
+    /// `, "pattern"`
     fn pattern(&mut self, below: &mut u32) -> Result<Option<Box<Expr>>> {
-        if self.kind() != Tok::Comma || !begins_expression(self.kind_ahead(1)) {
+        if !self.take(Tok::Comma) {
             return Ok(None);
         }
-        self.advance();
         let pattern = self.expression()?;
         *below = (*below).max(self.height);
         Ok(Some(Box::new(pattern)))
