@@ -160,10 +160,10 @@ mod tests {
         let apart = Authority::among(&own, vec!["b".into()], HostPinned::No);
         let hosts: Vec<String> = (0..50).map(|number| format!("h{number}")).collect();
         assert!(hosts.iter().all(|host| {
-            pinned.is_mine(host) == pinned.is_mine_checkable(&CheckableName::service(&**host, "s"))
+            pinned.is_mine(host) == pinned.is_mine_checkable(&CheckableName::service(&**host, "b"))
         }));
         assert!(hosts.iter().any(|host| {
-            apart.is_mine(host) != apart.is_mine_checkable(&CheckableName::service(&**host, "s"))
+            apart.is_mine(host) != apart.is_mine_checkable(&CheckableName::service(&**host, "b"))
         }));
     }
 

@@ -351,7 +351,7 @@ impl Cluster {
                 peer.dial_due = peer.dial_due.map(|due| due + passed);
             }
         }
-        if passed < -CLOCK_TOLERANCE_S || passed > STALL_S {
+        if !(-CLOCK_TOLERANCE_S..=STALL_S).contains(&passed) {
             for link in self.links.values_mut() {
                 link.last_received = now;
             }

@@ -40,6 +40,8 @@ mod topology;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use api::{
     CloseReason, Direction, DownCause, Effect, Input, LinkId, LinkUp, Logged, PROTOCOL_VERSION,

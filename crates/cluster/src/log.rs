@@ -228,7 +228,7 @@ mod tests {
     fn record(number: u32) -> LogRecord {
         LogRecord {
             timestamp: Timestamp(f64::from(number)),
-            object: (number % 2 == 0).then(|| SecurityObject {
+            object: number.is_multiple_of(2).then(|| SecurityObject {
                 type_name: "Host".into(),
                 name: "h".into(),
             }),

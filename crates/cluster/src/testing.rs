@@ -4,42 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bheka_model::{ConfigObject, Generation};
-use bheka_value::schema::{Naming, TypeInfo};
+use bheka_value::schema::TypeInfo;
 use bheka_value::{Location, Str, Value};
 
-macro_rules! types {
-    ($($name:literal),*) => {
-        fn type_info(name: &str) -> &'static TypeInfo {
-            match name {
-                $($name => {
-                    static INFO: TypeInfo = TypeInfo {
-                        name: $name,
-                        plural: concat!($name, "s"),
-                        base: None,
-                        is_abstract: false,
-                        field_groups: &[],
-                        load_after: &[],
-                        naming: Naming::Plain,
-                        apply_targets: &[],
-                        assign_target: None,
-                        activation_priority: 0,
-                    };
-                    &INFO
-                })*
-                other => panic!("no type {other}"),
-            }
-        }
-    };
+fn type_info(name: &str) -> &'static TypeInfo {
+    bheka_model::catalogue()
+        .type_info(name)
+        .expect("a known type")
 }
-
-types!(
-    "Zone",
-    "Endpoint",
-    "Host",
-    "Service",
-    "ApiListener",
-    "CheckCommand"
-);
 
 /// An object of a type.
 pub(crate) fn object<const N: usize>(
@@ -108,6 +80,11 @@ pub(crate) fn listener(accept: bool) -> Arc<ConfigObject> {
         ("accept_commands", Value::Boolean(accept)),
     ];
     object("ApiListener", "api", None, attributes)
+}
+
+/// A command that may be asked for.
+pub(crate) fn check_command(name: &str) -> Arc<ConfigObject> {
+    object("CheckCommand", name, None, [])
 }
 
 /// A generation of these objects.

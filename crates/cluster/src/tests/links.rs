@@ -1,0 +1,372 @@
+//! Connections: who may stay, and who is dialled when.
+
+use super::*;
+use crate::netstring::{ANONYMOUS_BYTES_MAX, CHILD_BYTES_MAX, FramingError, TRUSTED_BYTES_MAX};
+use crate::testing::object;
+
+fn limit(effects: &[Effect]) -> Option<usize> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::SetLimit { bytes, .. } => Some(*bytes),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_child_is_greeted_and_sent_its_configuration() {
+    let mut node = Node::new("m1", tree());
+    let (link, effects) = node.up_as(|link| accepted(link, Some("a1"), Ok(())));
+    let methods: Vec<String> = sent(&effects)
+        .into_iter()
+        .map(|(_, method)| method)
+        .collect();
+    assert_eq!(methods, ["icinga::Hello", "config::Update"]);
+    assert_eq!(limit(&effects), Some(CHILD_BYTES_MAX));
+    let changes: Vec<(bool, bool)> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::PeerChanged {
+                connected, syncing, ..
+            } => Some((*connected, *syncing)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(changes, [(true, true), (true, false)]);
+    assert_eq!(
+        node.cluster.endpoint_of(link).map(|name| &**name),
+        Some("a1")
+    );
+}
+
+#[test]
+fn a_parent_is_asked_for_a_certificate_first() {
+    let mut node = Node::new("a1", tree());
+    let ticket = crate::pki::PkiState {
+        ticket: "T1".into(),
+        ..Default::default()
+    };
+    node.handle(Input::PkiState(ticket));
+    let (_, effects) = node.up_as(|link| accepted(link, Some("m1"), Ok(())));
+    let methods: Vec<String> = sent(&effects)
+        .into_iter()
+        .map(|(_, method)| method)
+        .collect();
+    assert_eq!(methods, ["icinga::Hello", "pki::RequestCertificate"]);
+    assert_eq!(
+        messages(&effects)[1].1.text_param("ticket"),
+        Some("T1".into())
+    );
+    assert_eq!(limit(&effects), Some(TRUSTED_BYTES_MAX));
+}
+
+#[test]
+fn masters_ask_each_other_and_share_configuration() {
+    let mut node = Node::new("m1", tree());
+    let (_, effects) = node.up_as(|link| accepted(link, Some("m2"), Ok(())));
+    let methods: Vec<String> = sent(&effects)
+        .into_iter()
+        .map(|(_, method)| method)
+        .collect();
+    assert_eq!(
+        methods,
+        ["icinga::Hello", "pki::RequestCertificate", "config::Update"]
+    );
+}
+
+#[test]
+fn who_answers_under_another_name_is_told_nothing() {
+    let mut node = Node::new("m1", tree());
+    let (link, effects) = node.up_as(|link| dialled(link, "a1", Some("evil")));
+    assert_eq!(sent(&effects), []);
+    let reason = CloseReason::WrongName {
+        expected: "a1".into(),
+        found: Some("evil".into()),
+    };
+    assert_eq!(closed(&effects), [(link, reason)]);
+    let warnings = lines(&effects, Severity::Warning);
+    assert!(
+        warnings[0].contains("'evil' instead of 'a1'"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn a_good_certificate_without_endpoint_is_not_enough() {
+    let mut node = Node::new("m1", tree());
+    let (link, effects) = node.up_as(|link| accepted(link, Some("stranger"), Ok(())));
+    assert_eq!(
+        closed(&effects),
+        [(link, CloseReason::UnknownEndpoint("stranger".into()))]
+    );
+    assert!(lines(&effects, Severity::Warning)[0].contains("stranger"));
+    let (_, effects) = node.up_as(|link| accepted(link, Some("m1"), Ok(())));
+    assert!(matches!(closed(&effects)[0].1, CloseReason::OwnName(_)));
+}
+
+#[test]
+fn the_newer_of_two_connections_is_refused_after_hello() {
+    let mut node = Node::new("m1", tree());
+    let first = node.up("a1");
+    let (second, effects) = node.up_as(|link| accepted(link, Some("a1"), Ok(())));
+    assert_eq!(sent(&effects), [(second, "icinga::Hello".into())]);
+    assert_eq!(closed(&effects), [(second, CloseReason::Duplicate)]);
+    assert!(node.cluster.endpoint_of(first).is_some());
+}
+
+#[test]
+fn anonymous_peers_leave_after_ten_seconds() {
+    let mut node = Node::new("m1", tree());
+    let link = node.anonymous();
+    assert_eq!(closed(&node.pass(9.9)), []);
+    assert_eq!(
+        closed(&node.pass(0.2)),
+        [(link, CloseReason::AnonymousExpired)]
+    );
+    assert_eq!(
+        node.cluster.status(Timestamp(node.now)).anonymous_clients,
+        0
+    );
+}
+
+#[test]
+fn anonymous_peers_can_be_limited() {
+    let limited = [("max_anonymous_clients", Value::Number(1.0))];
+    let mut objects = tree();
+    objects[0] = object("ApiListener", "api", None, limited);
+    let mut node = Node::new("m1", objects);
+    let (_, effects) = node.up_as(|link| accepted(link, None, Err("none".into())));
+    assert_eq!(limit(&effects), Some(ANONYMOUS_BYTES_MAX));
+    let (second, effects) = node.up_as(|link| accepted(link, None, Err("none".into())));
+    assert_eq!(sent(&effects), [(second, "icinga::Hello".into())]);
+    assert_eq!(
+        closed(&effects),
+        [(second, CloseReason::TooManyAnonymous(1))]
+    );
+    node.pass(11.0);
+    let (_, effects) = node.up_as(|link| accepted(link, None, Err("none".into())));
+    assert_eq!(closed(&effects), []);
+}
+
+#[test]
+fn silence_of_a_minute_ends_a_connection_and_bytes_prevent_it() {
+    let mut node = Node::new("m1", tree());
+    let silent = node.up("a1");
+    let talking = node.up("s1");
+    let partly = node.up("m2");
+    let mut gone = Vec::new();
+    for _ in 0..10 {
+        gone.extend(closed(&node.pass(9.0)));
+        node.receive(talking, r#"{"method":"event::Heartbeat","params":{}}"#);
+        node.handle(Input::Alive { link: partly });
+    }
+    assert_eq!(gone, [(silent, CloseReason::Silent(60))]);
+}
+
+#[test]
+fn heartbeats_go_out_every_twenty_seconds() {
+    let mut node = Node::new("m1", tree());
+    let link = node.up("a1");
+    let beats = |effects: Vec<Effect>| {
+        sent(&effects)
+            .iter()
+            .filter(|(to, what)| *to == link && what == "event::Heartbeat")
+            .count()
+    };
+    assert_eq!(beats(node.pass(19.9)), 0);
+    assert_eq!(beats(node.pass(0.2)), 1);
+    assert_eq!(beats(node.pass(20.0)), 1);
+}
+
+#[test]
+fn a_process_that_stood_still_does_not_blame_its_peers() {
+    let mut node = Node::new("m1", tree());
+    node.up("a1");
+    node.now += 600.0;
+    assert_eq!(closed(&node.handle(Input::Tick)), []);
+    node.now -= 3600.0;
+    assert_eq!(closed(&node.handle(Input::Tick)), []);
+    assert!(node.cluster.next_wakeup().unwrap().seconds() <= node.now + 5.0);
+}
+
+#[test]
+fn nonsense_costs_an_endpoint_the_message_and_a_stranger_the_connection() {
+    let mut node = Node::new("m1", tree());
+    let known = node.up("a1");
+    let stranger = node.anonymous();
+    let bad = |link| Input::Malformed {
+        link,
+        error: "invalid JSON".into(),
+        bytes: 10,
+    };
+    let effects = node.handle(bad(known));
+    assert_eq!(closed(&effects), []);
+    assert!(lines(&effects, Severity::Warning)[0].contains("invalid JSON"));
+    assert_eq!(closed(&node.handle(bad(stranger))).len(), 1);
+
+    let error = FramingError::MissingLength { found: b'x' };
+    let effects = node.handle(Input::BadFrame { link: known, error });
+    assert_eq!(closed(&effects), [(known, CloseReason::Framing(error))]);
+    assert!(lines(&effects, Severity::Warning)[0].contains("expected a length, found 'x'"));
+}
+
+#[test]
+fn a_peer_cannot_fill_the_log() {
+    let mut node = Node::new("m1", tree());
+    let link = node.up("a1");
+    let warnings: usize = (0..1000)
+        .map(|_| {
+            let input = Input::Malformed {
+                link,
+                error: "bad".into(),
+                bytes: 3,
+            };
+            lines(&node.handle(input), Severity::Warning).len()
+        })
+        .sum();
+    assert_eq!(warnings, 10);
+    node.now += 61.0;
+    let effects = node.handle(Input::Malformed {
+        link,
+        error: "bad".into(),
+        bytes: 3,
+    });
+    assert!(lines(&effects, Severity::Warning)[0].ends_with("(990 more were not logged)"));
+}
+
+fn dialling() -> Vec<Arc<ConfigObject>> {
+    vec![
+        zone("master", &["m1"], None),
+        zone("agent", &["a1"], Some("master")),
+        zone("far", &["f1"], Some("agent")),
+        endpoint("m1", Some("localhost")),
+        endpoint("a1", Some("10.0.0.1")),
+        endpoint("f1", Some("10.0.0.3")),
+    ]
+}
+
+#[test]
+fn neighbours_with_a_host_are_dialled_at_once_and_again_later_and_later() {
+    let settings = Settings::new("m1", Timestamp(START), 7);
+    let mut node = Node {
+        cluster: Cluster::new(settings),
+        now: START,
+        last_link: 0,
+        log: BTreeMap::new(),
+    };
+    let effects = node.reconfigure(dialling());
+    assert_eq!(dials(&effects), ["a1"]);
+    assert!(
+        node.cluster
+            .endpoint_status("a1", Timestamp(node.now))
+            .connecting
+    );
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        let failed = Input::DialFailed {
+            endpoint: "a1".into(),
+            reason: "refused".into(),
+        };
+        let effects = node.handle(failed);
+        assert!(lines(&effects, Severity::Critical)[0].contains("refused"));
+        let before = node.now;
+        while dials(&node.pass(0.1)).is_empty() {}
+        pauses.push(node.now - before);
+    }
+    assert!(pauses[0] <= 5.2 && pauses[0] >= 2.5, "{pauses:?}");
+    assert!(pauses.iter().all(|pause| *pause <= 30.2), "{pauses:?}");
+    assert!(pauses[4..].iter().all(|pause| *pause >= 15.0), "{pauses:?}");
+}
+
+#[test]
+fn a_lost_connection_is_dialled_soon_and_a_refused_one_later() {
+    let mut node = Node::new("m1", dialling());
+    let (link, _) = node.up_as(|link| dialled(link, "a1", Some("a1")));
+    for _ in 0..10 {
+        node.pass(6.0);
+        node.handle(Input::Alive { link });
+    }
+    node.down(link);
+    assert_eq!(dials(&node.pass(3.1)), ["a1"], "the peer was restarted");
+    let (link, _) = node.up_as(|link| dialled(link, "a1", Some("a1")));
+    node.now += 0.1;
+    node.down(link);
+    assert!(dials(&node.pass(2.4)).is_empty(), "the peer refused");
+    assert_eq!(dials(&node.pass(3.0)), ["a1"]);
+}
+
+#[test]
+fn an_unproven_endpoint_is_dialled_again_when_its_ten_seconds_are_over() {
+    let mut node = Node::new("m1", dialling());
+    let (link, _) = node.up_as(|link| LinkUp {
+        verified: Err("self-signed certificate".into()),
+        ..dialled(link, "a1", Some("a1"))
+    });
+    assert!(!node.cluster.is_connected("a1"));
+    let effects = node.pass(10.1);
+    assert_eq!(closed(&effects), [(link, CloseReason::AnonymousExpired)]);
+    assert!(dials(&effects).is_empty());
+    assert_eq!(dials(&node.pass(5.0)), ["a1"]);
+}
+
+#[test]
+fn a_reload_leaves_unchanged_endpoints_alone() {
+    let mut node = Node::new("m1", dialling());
+    let (link, _) = node.up_as(|link| dialled(link, "a1", Some("a1")));
+    let mut objects = dialling();
+    objects.push(host("new", Some("agent"), None));
+    objects.push(zone("more", &["n1"], Some("master")));
+    objects.push(endpoint("n1", Some("10.0.0.9")));
+    let effects = node.reconfigure(objects.clone());
+    assert_eq!(closed(&effects), []);
+    assert_eq!(sent(&effects), []);
+    assert_eq!(dials(&effects), ["n1"]);
+
+    objects[4] = endpoint("a1", Some("10.9.9.9"));
+    let effects = node.reconfigure(objects.clone());
+    assert_eq!(
+        closed(&effects),
+        [(link, CloseReason::Reconfigured("changed"))]
+    );
+    assert_eq!(dials(&effects), ["a1"]);
+
+    let (link, effects) = node.up_as(|link| dialled(link, "a1", Some("a1")));
+    assert_eq!(closed(&effects), []);
+    let gone: Vec<_> = objects
+        .into_iter()
+        .filter(|object| !matches!(&*object.name, "a1" | "agent" | "far" | "f1" | "new"))
+        .collect();
+    let effects = node.reconfigure(gone);
+    assert_eq!(
+        closed(&effects),
+        [(link, CloseReason::Reconfigured("removed"))]
+    );
+    assert!(dials(&node.pass(60.0)).is_empty());
+}
+
+#[test]
+fn a_dial_to_an_old_address_is_not_kept() {
+    let mut node = Node::new("m1", dialling());
+    let mut objects = dialling();
+    objects[4] = endpoint("a1", Some("10.9.9.9"));
+    assert!(
+        dials(&node.reconfigure(objects)).is_empty(),
+        "the first dial is still under way"
+    );
+    let (link, effects) = node.up_as(|link| dialled(link, "a1", Some("a1")));
+    assert_eq!(
+        closed(&effects),
+        [(link, CloseReason::Reconfigured("changed"))]
+    );
+    assert_eq!(dials(&node.pass(5.1)), ["a1"]);
+}
+
+#[test]
+fn a_new_certificate_makes_all_connections_new() {
+    let mut node = Node::new("m1", tree());
+    node.up("a1");
+    node.up("s1");
+    node.anonymous();
+    let effects = node.handle(Input::DropLinks {
+        reason: "certificate was renewed".into(),
+    });
+    assert_eq!(closed(&effects).len(), 3);
+}
