@@ -1,0 +1,258 @@
+//! Methods of arrays.
+
+use std::sync::Arc;
+
+use bheka_syntax::ast::BinaryOp;
+use bheka_value::{Array, Value};
+
+use super::{Row, exact, variadic};
+use crate::convert::{not_an_object, to_flag, to_number};
+use crate::eval::call::{Call, call_value};
+use crate::eval::ops;
+use crate::fault::{Fault, Outcome};
+use crate::run::check_size;
+
+pub(super) const ARRAY: &[Row] = &[
+    exact("add", &["value"], false, add),
+    exact("all", &["func"], true, all),
+    exact("any", &["func"], true, any),
+    exact("clear", &[], false, clear),
+    exact("contains", &["value"], true, contains),
+    exact("filter", &["func"], true, filter),
+    exact("freeze", &[], false, freeze),
+    exact("get", &["index"], true, get),
+    exact("join", &["separator"], true, join),
+    exact("len", &[], true, len),
+    exact("map", &["func"], true, map),
+    exact("reduce", &["func"], true, reduce),
+    exact("remove", &["index"], false, remove),
+    exact("reverse", &[], true, reverse),
+    exact("set", &["index", "value"], false, set),
+    exact("shallow_clone", &[], true, shallow_clone),
+    variadic("sort", &["less_cmp"], true, sort),
+    exact("unique", &[], true, unique),
+];
+
+fn this<'c>(c: &Call<'c>) -> Outcome<&'c Arc<Array>> {
+    match c.this {
+        Value::Array(array) => Ok(array),
+        other => Err(not_an_object(other)),
+    }
+}
+
+fn frozen(_: bheka_value::Frozen) -> Fault {
+    Fault::script("Array must not be modified.")
+}
+
+fn add(c: &Call<'_>) -> Outcome {
+    let array = this(c)?;
+    check_size(array.len())?;
+    array.write().map_err(frozen)?.push(c.argument(0).clone());
+    Ok(Value::Empty)
+}
+
+fn all(c: &Call<'_>) -> Outcome {
+    for item in this(c)?.items() {
+        if !to_flag(&call_value(c.run, c.argument(0), &[item])?)? {
+            return Ok(Value::Boolean(false));
+        }
+    }
+    Ok(Value::Boolean(true))
+}
+
+fn any(c: &Call<'_>) -> Outcome {
+    for item in this(c)?.items() {
+        if to_flag(&call_value(c.run, c.argument(0), &[item])?)? {
+            return Ok(Value::Boolean(true));
+        }
+    }
+    Ok(Value::Boolean(false))
+}
+
+fn clear(c: &Call<'_>) -> Outcome {
+    this(c)?.write().map_err(frozen)?.clear();
+    Ok(Value::Empty)
+}
+
+fn contains(c: &Call<'_>) -> Outcome {
+    let found = this(c)?
+        .items()
+        .iter()
+        .any(|item| ops::equal(item, c.argument(0)));
+    Ok(Value::Boolean(found))
+}
+
+fn filter(c: &Call<'_>) -> Outcome {
+    let mut kept = Vec::new();
+    for item in this(c)?.items() {
+        if to_flag(&call_value(
+            c.run,
+            c.argument(0),
+            std::slice::from_ref(&item),
+        )?)? {
+            kept.push(item);
+        }
+    }
+    Ok(Value::array(kept))
+}
+
+fn freeze(c: &Call<'_>) -> Outcome {
+    this(c)?.freeze_shallow();
+    Ok(Value::Empty)
+}
+
+fn index(c: &Call<'_>) -> Outcome<Option<usize>> {
+    let number = to_number(c.argument(0))?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    Ok((number >= 0.0 && number < 9e15).then_some(number as usize))
+}
+
+fn out_of_range(c: &Call<'_>, length: usize) -> Fault {
+    Fault::new(format!(
+        "Array index '{}' is out of range: the array has {length} items.",
+        crate::convert::to_text(c.argument(0))
+    ))
+}
+
+fn get(c: &Call<'_>) -> Outcome {
+    let array = this(c)?;
+    let found = index(c)?.and_then(|at| array.read().get(at).cloned());
+    found.ok_or_else(|| out_of_range(c, array.len()))
+}
+
+fn set(c: &Call<'_>) -> Outcome {
+    let array = this(c)?;
+    let at = index(c)?;
+    let mut items = array.write().map_err(frozen)?;
+    let length = items.len();
+    match at.and_then(|at| items.get_mut(at)) {
+        Some(slot) => *slot = c.argument(1).clone(),
+        None => return Err(out_of_range(c, length)),
+    }
+    Ok(Value::Empty)
+}
+
+fn remove(c: &Call<'_>) -> Outcome {
+    let array = this(c)?;
+    let at = index(c)?;
+    let mut items = array.write().map_err(frozen)?;
+    match at.filter(|at| *at < items.len()) {
+        Some(at) => {
+            items.remove(at);
+        }
+        None => return Err(Fault::new("Index to remove must be within bounds.")),
+    }
+    Ok(Value::Empty)
+}
+
+fn join(c: &Call<'_>) -> Outcome {
+    let mut items = this(c)?.items().into_iter();
+    let Some(mut joined) = items.next() else {
+        return Ok(Value::Empty);
+    };
+    for item in items {
+        c.run.step()?;
+        joined = ops::binary(BinaryOp::Add, &joined, c.argument(0))?;
+        joined = ops::binary(BinaryOp::Add, &joined, &item)?;
+    }
+    Ok(joined)
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn len(c: &Call<'_>) -> Outcome {
+    Ok(Value::Number(this(c)?.len() as f64))
+}
+
+fn map(c: &Call<'_>) -> Outcome {
+    let mut mapped = Vec::new();
+    for item in this(c)?.items() {
+        mapped.push(call_value(c.run, c.argument(0), &[item])?);
+    }
+    Ok(Value::array(mapped))
+}
+
+fn reduce(c: &Call<'_>) -> Outcome {
+    let mut items = this(c)?.items().into_iter();
+    let Some(mut result) = items.next() else {
+        return Ok(Value::Empty);
+    };
+    for item in items {
+        result = call_value(c.run, c.argument(0), &[result, item])?;
+    }
+    Ok(result)
+}
+
+fn reverse(c: &Call<'_>) -> Outcome {
+    Ok(Value::array(this(c)?.items().into_iter().rev()))
+}
+
+fn shallow_clone(c: &Call<'_>) -> Outcome {
+    Ok(Value::array(this(c)?.items()))
+}
+
+fn sort(c: &Call<'_>) -> Outcome {
+    let items = this(c)?.items();
+    match c.arguments {
+        [] => sorted(c, items, |left, right| ops::less(left, right)),
+        [function, ..] => {
+            if !matches!(function, Value::Function(_)) {
+                return Err(not_an_object(function));
+            }
+            sorted(c, items, |left, right| {
+                let less = call_value(c.run, function, &[left.clone(), right.clone()])?;
+                to_flag(&less)
+            })
+        }
+    }
+    .map(Value::array)
+}
+
+/// A stable merge sort with a comparison that can fail.
+pub(super) fn sorted(
+    c: &Call<'_>,
+    mut items: Vec<Value>,
+    mut less: impl FnMut(&Value, &Value) -> Outcome<bool>,
+) -> Outcome<Vec<Value>> {
+    let mut width = 1;
+    while width < items.len() {
+        let mut merged = Vec::with_capacity(items.len());
+        for pair in items.chunks(width * 2) {
+            let (left, right) = pair.split_at(width.min(pair.len()));
+            merge(c, left, right, &mut less, &mut merged)?;
+        }
+        items = merged;
+        width *= 2;
+    }
+    Ok(items)
+}
+
+fn merge(
+    c: &Call<'_>,
+    left: &[Value],
+    right: &[Value],
+    less: &mut impl FnMut(&Value, &Value) -> Outcome<bool>,
+    merged: &mut Vec<Value>,
+) -> Outcome<()> {
+    let (mut l, mut r) = (left.iter().peekable(), right.iter().peekable());
+    loop {
+        c.run.step()?;
+        let take_right = match (l.peek(), r.peek()) {
+            (Some(left), Some(right)) => less(right, left)?,
+            (None, Some(_)) => true,
+            (Some(_), None) => false,
+            (None, None) => return Ok(()),
+        };
+        merged.extend(if take_right { r.next() } else { l.next() }.cloned());
+    }
+}
+
+fn unique(c: &Call<'_>) -> Outcome {
+    let items = sorted(c, this(c)?.items(), ops::less)?;
+    let mut kept: Vec<Value> = Vec::new();
+    for item in items {
+        if !kept.last().is_some_and(|last| ops::equal(last, &item)) {
+            kept.push(item);
+        }
+    }
+    Ok(Value::array(kept))
+}

@@ -1,0 +1,219 @@
+//! Looking up objects and templates.
+
+use bheka_value::Value;
+
+use super::{Row, exact};
+use crate::convert::{not_an_object, to_text};
+use crate::draft::location_value;
+use crate::eval::call::{Call, call};
+use crate::fault::{Fault, Outcome};
+use crate::load::{Report, commit};
+use crate::types::as_type;
+
+pub(super) const SYSTEM: &[Row] = &[
+    exact("get_object", &["type", "name"], true, get_object),
+    exact("get_objects", &["type"], true, get_objects),
+    exact("get_template", &["type", "name"], true, get_template),
+    exact("get_templates", &["type"], true, get_templates),
+];
+
+pub(super) const ICINGA: &[Row] = &[
+    exact("get_check_command", &["name"], false, |c| {
+        Ok(of_type(c, "CheckCommand"))
+    }),
+    exact("get_event_command", &["name"], false, |c| {
+        Ok(of_type(c, "EventCommand"))
+    }),
+    exact("get_host", &["name"], false, |c| Ok(of_type(c, "Host"))),
+    exact("get_host_group", &["name"], false, |c| {
+        Ok(of_type(c, "HostGroup"))
+    }),
+    exact("get_notification_command", &["name"], false, |c| {
+        Ok(of_type(c, "NotificationCommand"))
+    }),
+    exact("get_service", &["host", "name"], false, get_service),
+    exact("get_service_group", &["name"], false, |c| {
+        Ok(of_type(c, "ServiceGroup"))
+    }),
+    exact("get_services", &["host"], false, get_services),
+    exact("get_time_period", &["name"], false, |c| {
+        Ok(of_type(c, "TimePeriod"))
+    }),
+    exact("get_user", &["name"], false, |c| Ok(of_type(c, "User"))),
+    exact("get_user_group", &["name"], false, |c| {
+        Ok(of_type(c, "UserGroup"))
+    }),
+];
+
+pub(super) const INTERNAL: &[Row] = &[exact(
+    "run_with_activation_context",
+    &["func"],
+    false,
+    run_with_activation_context,
+)];
+
+pub(super) const CONFIG_OBJECT: &[Row] = &[
+    exact(
+        "modify_attribute",
+        &["attr", "value"],
+        false,
+        modify_attribute,
+    ),
+    exact(
+        "restore_attribute",
+        &["attr", "value"],
+        false,
+        modify_attribute,
+    ),
+];
+
+pub(super) const CHECKABLE: &[Row] = &[exact(
+    "process_check_result",
+    &["cr"],
+    false,
+    process_check_result,
+)];
+
+fn of_type(c: &Call<'_>, type_name: &str) -> Value {
+    c.run
+        .env
+        .object(type_name, &to_text(c.argument(0)))
+        .unwrap_or_default()
+}
+
+fn get_object(c: &Call<'_>) -> Outcome {
+    let name = to_text(c.argument(1));
+    let type_name = match as_type(c.argument(0)) {
+        Some(entry) => entry.name.clone(),
+        None => to_text(c.argument(0)),
+    };
+    Ok(c.run.env.object(&type_name, &name).unwrap_or_default())
+}
+
+fn config_type(c: &Call<'_>) -> Outcome<std::sync::Arc<crate::types::TypeEntry>> {
+    let value = c.argument(0);
+    if value.is_empty() {
+        return Err(Fault::new("Invalid type: Must not be null"));
+    }
+    let entry = as_type(value).ok_or_else(|| not_an_object(value))?;
+    if !entry.is_config() {
+        return Err(Fault::new(
+            "Invalid type: Type must inherit from 'ConfigObject'",
+        ));
+    }
+    Ok(entry)
+}
+
+fn get_objects(c: &Call<'_>) -> Outcome {
+    let entry = config_type(c)?;
+    Ok(Value::array(c.run.env.objects(&entry.name)))
+}
+
+fn template_value(item: &crate::registry::Item) -> Value {
+    Value::dictionary([
+        ("name", Value::String(item.name.clone())),
+        ("type", Value::String(item.entry.name.clone())),
+        ("location", location_value(&item.location)),
+    ])
+}
+
+fn get_template(c: &Call<'_>) -> Outcome {
+    let type_name = match as_type(c.argument(0)) {
+        Some(entry) => entry.name.clone(),
+        None => to_text(c.argument(0)),
+    };
+    let found = c.run.env.registry.item(&type_name, &to_text(c.argument(1)));
+    Ok(found
+        .filter(|item| item.is_template)
+        .map_or(Value::Empty, |item| template_value(&item)))
+}
+
+fn get_templates(c: &Call<'_>) -> Outcome {
+    let entry = config_type(c)?;
+    let found = c.run.env.registry.templates(&entry.name);
+    Ok(Value::array(found.iter().map(|item| template_value(item))))
+}
+
+fn host_name(value: &Value) -> bheka_value::Str {
+    match value {
+        Value::Object(object) => object.object_name(),
+        other => to_text(other),
+    }
+}
+
+fn get_service(c: &Call<'_>) -> Outcome {
+    let name = format!("{}!{}", host_name(c.argument(0)), to_text(c.argument(1)));
+    Ok(c.run.env.object("Service", &name).unwrap_or_default())
+}
+
+fn get_services(c: &Call<'_>) -> Outcome {
+    let host = host_name(c.argument(0));
+    if c.run.env.object("Host", &host).is_none() {
+        return Ok(Value::Empty);
+    }
+    let of_host = |service: &Value| {
+        service.as_object().is_some_and(|service| {
+            service
+                .attribute("host_name")
+                .is_some_and(|name| name.as_str() == Some(&*host))
+        })
+    };
+    Ok(Value::array(
+        c.run.env.objects("Service").into_iter().filter(of_host),
+    ))
+}
+
+/// Declares objects outside a load: at the console.
+fn run_with_activation_context(c: &Call<'_>) -> Outcome {
+    let Value::Function(function) = c.argument(0) else {
+        return Err(not_an_object(c.argument(0)));
+    };
+    let registry = &c.run.env.registry;
+    registry.open();
+    let result = call(c.run, function, None, &[]);
+    let mut report = Report::default();
+    if result.is_ok() {
+        commit(c.run, &mut report);
+    } else {
+        registry.take_pending();
+    }
+    registry.close();
+    result?;
+    match report
+        .diagnostics
+        .into_iter()
+        .find(crate::LangDiagnostic::is_error)
+    {
+        Some(error) => {
+            let mut fault = Fault::script(error.message);
+            fault.location = error.location;
+            Err(fault)
+        }
+        None => Ok(Value::Empty),
+    }
+}
+
+/// Live objects bring methods of their own; declarations cannot be modified this way.
+fn modify_attribute(c: &Call<'_>) -> Outcome {
+    let name = to_text(c.argument(0));
+    let first = name.split('.').next().unwrap_or_default();
+    let known = c
+        .run
+        .env
+        .type_of(c.this)
+        .is_some_and(|entry| entry.field(first).is_some());
+    if !known {
+        return Err(Fault::new("Invalid field ID."));
+    }
+    Err(Fault::new(format!(
+        "Attribute '{name}' cannot be modified by a function here."
+    )))
+}
+
+fn process_check_result(c: &Call<'_>) -> Outcome {
+    let object = c.this.as_object().ok_or_else(|| not_an_object(c.this))?;
+    object
+        .set_attribute("process_check_result", c.argument(0).clone())
+        .map(|()| Value::Empty)
+        .map_err(Fault::from)
+}

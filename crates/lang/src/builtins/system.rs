@@ -1,0 +1,76 @@
+//! Time, chance, the process.
+
+use bheka_value::Value;
+
+use super::{Row, exact, variadic};
+use crate::convert::{not_an_object, to_number, to_text};
+use crate::eval::call::Call;
+use crate::fault::{Fault, Outcome};
+
+pub(super) const SYSTEM: &[Row] = &[
+    exact("exit", &["status"], false, exit),
+    exact("get_time", &[], true, |c| {
+        Ok(Value::Number(c.run.env.now().seconds()))
+    }),
+    exact("getenv", &["value"], true, getenv),
+    variadic("msi_get_component_path", &["component"], true, |_| {
+        Ok(Value::string(""))
+    }),
+    exact("ptr", &["object"], false, ptr),
+    exact("random", &[], true, random),
+    exact("sleep", &["interval"], false, sleep),
+    exact("track_parents", &["child"], true, track_parents),
+];
+
+/// A configuration must not end the process that reads it.
+fn exit(c: &Call<'_>) -> Outcome {
+    to_number(c.argument(0))?;
+    Err(Fault::new(
+        "exit() is not supported: a configuration must not end the program.",
+    ))
+}
+
+fn getenv(c: &Call<'_>) -> Outcome {
+    let name = to_text(c.argument(0));
+    let found = c.run.sources.and_then(|sources| sources.env(&name));
+    Ok(Value::from(found.unwrap_or_default()))
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn ptr(c: &Call<'_>) -> Outcome {
+    let address = match c.argument(0) {
+        Value::Array(array) => std::sync::Arc::as_ptr(array).addr(),
+        Value::Dictionary(dictionary) => std::sync::Arc::as_ptr(dictionary).addr(),
+        Value::Function(function) => std::sync::Arc::as_ptr(function).cast::<()>().addr(),
+        Value::Object(object) => std::sync::Arc::as_ptr(object).cast::<()>().addr(),
+        Value::Empty => 0,
+        other => return Err(not_an_object(other)),
+    };
+    Ok(Value::Number(address as f64))
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn random(c: &Call<'_>) -> Outcome {
+    Ok(Value::Number((c.run.env.random() >> 33) as f64))
+}
+
+/// Longest pause that a script may make.
+const SLEEP_MAX_SECONDS: f64 = 60.0;
+
+fn sleep(c: &Call<'_>) -> Outcome {
+    let seconds = to_number(c.argument(0))?;
+    if seconds > 0.0 {
+        let seconds = seconds.min(SLEEP_MAX_SECONDS);
+        std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
+    }
+    Ok(Value::Empty)
+}
+
+fn track_parents(c: &Call<'_>) -> Outcome {
+    match c.argument(0) {
+        value @ (Value::Number(_) | Value::Boolean(_) | Value::String(_)) => {
+            Err(not_an_object(value))
+        }
+        _ => Ok(Value::array([])),
+    }
+}

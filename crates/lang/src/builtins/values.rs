@@ -1,0 +1,162 @@
+//! Conversions, type reflection, JSON, and the methods of all values.
+
+use bheka_value::{JSON_DEPTH_MAX, Value, from_json_with_depth};
+
+use super::{Row, exact, variadic};
+use crate::convert::{not_an_object, script_json, to_number, to_text};
+use crate::diag::{LogLine, Severity};
+use crate::eval::access;
+use crate::eval::call::{Call, call};
+use crate::fault::{Fault, Outcome};
+
+pub(super) const SYSTEM: &[Row] = &[
+    exact("assert", &["value"], false, assert),
+    exact("bool", &["value"], true, |c| {
+        Ok(Value::Boolean(c.argument(0).is_true()))
+    }),
+    exact("number", &["value"], true, |c| {
+        to_number(c.argument(0)).map(Value::Number)
+    }),
+    exact("string", &["value"], true, |c| {
+        Ok(Value::String(to_text(c.argument(0))))
+    }),
+    exact("typeof", &["value"], true, type_of),
+    variadic("log", &["severity", "facility", "value"], false, log),
+];
+
+pub(super) const JSON: &[Row] = &[
+    exact("encode", &["value"], true, |c| {
+        Ok(Value::from(script_json(c.argument(0))))
+    }),
+    exact("decode", &["value"], true, decode),
+];
+
+pub(super) const OBJECT: &[Row] = &[
+    exact("clone", &[], true, clone),
+    exact("notify_attribute", &["attribute"], false, |_| {
+        Err(Fault::new("Invalid field ID."))
+    }),
+    exact("to_string", &[], true, |c| {
+        Ok(Value::String(to_text(c.this)))
+    }),
+];
+
+pub(super) const NUMBER: &[Row] = &[exact("to_string", &[], true, |c| {
+    Ok(Value::String(to_text(c.this)))
+})];
+
+pub(super) const BOOLEAN: &[Row] = &[exact("to_string", &[], true, |c| {
+    Ok(Value::String(to_text(c.this)))
+})];
+
+pub(super) const FUNCTION: &[Row] = &[
+    variadic("call", &[], false, function_call),
+    variadic("callv", &[], false, function_callv),
+];
+
+pub(super) const REFERENCE: &[Row] = &[
+    exact("get", &[], true, |c| {
+        let (parent, index) = crate::eval::reference_target(c.this)?;
+        access::get_field(c.run, &parent, &index)
+    }),
+    exact("set", &["value"], false, |c| {
+        let (parent, index) = crate::eval::reference_target(c.this)?;
+        access::set_field(&parent, &index, c.argument(0).clone())?;
+        Ok(Value::Empty)
+    }),
+];
+
+pub(super) const TYPE: &[Row] = &[exact(
+    "register_attribute_handler",
+    &["field", "callback"],
+    false,
+    |_| Err(Fault::new("Attribute handlers are not supported.")),
+)];
+
+fn assert(c: &Call<'_>) -> Outcome {
+    if c.argument(0).is_true() {
+        Ok(Value::Empty)
+    } else {
+        Err(Fault::new("Assertion failed"))
+    }
+}
+
+fn type_of(c: &Call<'_>) -> Outcome {
+    let entry = c.run.env.type_of(c.argument(0));
+    Ok(entry.map_or(Value::Empty, crate::types::TypeEntry::as_value))
+}
+
+/// `log(value)` and `log(severity, facility, value)`.
+fn log(c: &Call<'_>) -> Outcome {
+    let (severity, facility, value) = match c.arguments {
+        [value] => (Severity::Information, "config".to_owned(), value),
+        [severity, facility, value] => {
+            let severity = match to_number(severity)? {
+                number if number <= 0.0 => Severity::Debug,
+                1.0 => Severity::Notice,
+                2.0 => Severity::Information,
+                3.0 => Severity::Warning,
+                4.0 => Severity::Critical,
+                // There is no name for others, and Icinga 2 does not show them.
+                _ => return Ok(Value::Empty),
+            };
+            (severity, to_text(facility).as_str().to_owned(), value)
+        }
+        _ => return Err(Fault::new("Invalid number of arguments for log()")),
+    };
+    let message = match value {
+        Value::Array(_) | Value::Dictionary(_) => script_json(value),
+        Value::Object(_) if crate::namespace::as_namespace(value).is_some() => script_json(value),
+        other => to_text(other).as_str().to_owned(),
+    };
+    c.run.env.log(LogLine {
+        severity,
+        facility,
+        message,
+        location: None,
+        from_script: true,
+    });
+    Ok(Value::Empty)
+}
+
+fn decode(c: &Call<'_>) -> Outcome {
+    let text = to_text(c.argument(0));
+    from_json_with_depth(text.as_bytes(), JSON_DEPTH_MAX.max(100))
+        .map_err(|error| Fault::new(error.to_string()))
+}
+
+fn clone(c: &Call<'_>) -> Outcome {
+    match c.this {
+        Value::Array(_) | Value::Dictionary(_) => Ok(c.this.deep_clone()),
+        Value::Object(_) => Err(Fault::new("Object cannot be cloned.")),
+        other => Ok(other.clone()),
+    }
+}
+
+fn function_call(c: &Call<'_>) -> Outcome {
+    let Value::Function(function) = c.this else {
+        return Err(not_an_object(c.this));
+    };
+    let Some((this, arguments)) = c.arguments.split_first() else {
+        return Err(Fault::new("Too few arguments for call()"));
+    };
+    call(c.run, function, this_of(this), arguments)
+}
+
+fn function_callv(c: &Call<'_>) -> Outcome {
+    let Value::Function(function) = c.this else {
+        return Err(not_an_object(c.this));
+    };
+    let [this, arguments, ..] = c.arguments else {
+        return Err(Fault::new("Too few arguments for function."));
+    };
+    match arguments {
+        Value::Array(arguments) => call(c.run, function, this_of(this), &arguments.items()),
+        Value::Empty => call(c.run, function, this_of(this), &[]),
+        other => Err(not_an_object(other)),
+    }
+}
+
+fn this_of(value: &Value) -> Option<&Value> {
+    (!value.is_empty()).then_some(value)
+}

@@ -1,0 +1,210 @@
+//! Reading variables and fields.
+
+use bheka_syntax::ast::Expr;
+use bheka_value::schema::{Flags, Naming};
+use bheka_value::{Str, Value};
+
+use super::{Frame, eval};
+use crate::convert::{parse_integer, to_text};
+use crate::draft::as_draft;
+use crate::fault::{Eval, Fault, Outcome};
+use crate::namespace::as_namespace;
+use crate::run::{Run, check_size};
+
+/// The value of a variable: locals, then `this`, then what is imported, then the globals.
+pub(crate) fn variable(frame: &mut Frame<'_>, name: &str, expr: &Expr) -> Eval {
+    if let Some(value) = frame.locals.get(name) {
+        return Ok(value);
+    }
+    if has_own_field(&frame.this, name) {
+        let this = frame.this.clone();
+        return Ok(get(frame.run, &this, name)?);
+    }
+    if let Some(holder) = find_import(frame, name, expr)? {
+        return Ok(get(frame.run, &holder, name)?);
+    }
+    match frame.run.env.globals.get(name) {
+        Some(value) => Ok(value),
+        None => Err(Fault::new(format!(
+            "Tried to access undefined script variable '{name}'"
+        ))
+        .into()),
+    }
+}
+
+/// What `using` brought in, or the namespaces that are always searched, and has that name.
+pub(crate) fn find_import(frame: &mut Frame<'_>, name: &str, expr: &Expr) -> Eval<Option<Value>> {
+    let source = std::sync::Arc::clone(&frame.source);
+    for import in source.usings_before(expr.span.start) {
+        let value = eval(frame, import)?;
+        match &value {
+            Value::Number(_) | Value::Boolean(_) | Value::String(_) => {
+                return Err(crate::convert::not_an_object(&value).into());
+            }
+            _ => {}
+        }
+        if has_own_field(&value, name) {
+            return Ok(Some(value));
+        }
+    }
+    let found = frame
+        .run
+        .env
+        .imports
+        .iter()
+        .find(|import| has_own_field(import, name));
+    Ok(found.cloned())
+}
+
+/// Whether an object has that field itself, not by its prototype.
+pub(crate) fn has_own_field(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Dictionary(dictionary) => dictionary.read().contains_key(name),
+        Value::Array(array) => {
+            name == "type" || name.parse::<usize>().is_ok_and(|index| index < array.len())
+        }
+        Value::Object(object) => {
+            if let Some(namespace) = as_namespace(value) {
+                return namespace.contains(name);
+            }
+            if let Some(draft) = as_draft(value) {
+                return draft.has(name);
+            }
+            object.attribute(name).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// `context[index]`
+pub(crate) fn get_field(run: &Run<'_>, context: &Value, index: &Value) -> Outcome {
+    match index {
+        Value::String(name) => get(run, context, name),
+        other => get(run, context, &to_text(other)),
+    }
+}
+
+/// `context.name`
+pub(crate) fn get(run: &Run<'_>, context: &Value, name: &str) -> Outcome {
+    match context {
+        Value::Empty => Ok(Value::Empty),
+        Value::Dictionary(dictionary) => match dictionary.get(name) {
+            Some(value) => Ok(value),
+            None => Ok(method(run, context, name).unwrap_or_default()),
+        },
+        Value::Array(array) => match name.parse::<i64>() {
+            Ok(index) => {
+                let found = usize::try_from(index)
+                    .ok()
+                    .and_then(|at| array.read().get(at).cloned());
+                found
+                    .ok_or_else(|| Fault::script(format!("Array index '{name}' is out of bounds.")))
+            }
+            Err(_) => typed(run, context, name),
+        },
+        Value::Object(object) => {
+            if let Some(namespace) = as_namespace(context) {
+                return Ok(namespace
+                    .get(name)
+                    .or_else(|| method(run, context, name))
+                    .unwrap_or_default());
+            }
+            if run.sandboxed && is_hidden(run, context, name) {
+                return Err(Fault::script(format!(
+                    "Accessing the field '{name}' for type '{}' is not allowed in sandbox mode.",
+                    object.type_name()
+                )));
+            }
+            if let Some(value) = navigation(run, context, name) {
+                return Ok(value);
+            }
+            match object.attribute(name) {
+                Some(value) => Ok(value),
+                None => typed(run, context, name),
+            }
+        }
+        _ => typed(run, context, name),
+    }
+}
+
+/// A field of an object, or a method, or an error.
+fn typed(run: &Run<'_>, context: &Value, name: &str) -> Outcome {
+    let is_object = !matches!(
+        context,
+        Value::String(_) | Value::Number(_) | Value::Boolean(_)
+    );
+    if name == "type" && is_object {
+        return Ok(Value::string(context.type_name()));
+    }
+    method(run, context, name).ok_or_else(|| {
+        Fault::script(format!(
+            "Invalid field access (for value of type '{}'): '{name}'",
+            context.type_name()
+        ))
+    })
+}
+
+fn method(run: &Run<'_>, context: &Value, name: &str) -> Option<Value> {
+    run.env.type_of(context)?.prototype_field(name)
+}
+
+fn is_hidden(run: &Run<'_>, context: &Value, name: &str) -> bool {
+    run.env
+        .type_of(context)
+        .and_then(|entry| entry.field(name))
+        .is_some_and(|field| field.flags.has(Flags::NO_USER_VIEW))
+}
+
+/// `service.host` of a declaration: the object that `host_name` names.
+fn navigation(run: &Run<'_>, context: &Value, name: &str) -> Option<Value> {
+    let draft = as_draft(context)?;
+    if name != "host" || draft.entry.info?.naming != Naming::OnHost {
+        return None;
+    }
+    let host = draft.get("host_name")?;
+    Some(run.env.object("Host", &to_text(&host)).unwrap_or_default())
+}
+
+/// `context[index] = value`
+pub(crate) fn set_field(context: &Value, index: &Value, value: Value) -> Outcome<()> {
+    let name: Str = to_text(index);
+    match context {
+        Value::Dictionary(dictionary) => dictionary
+            .set(name, value)
+            .map_err(|_| Fault::script("Value in dictionary must not be modified.")),
+        Value::Array(array) => {
+            let index = parse_integer(&name)?;
+            let at = usize::try_from(index)
+                .map_err(|_| Fault::script(format!("Array index '{index}' is out of bounds.")))?;
+            check_size(at)?;
+            let mut items = array
+                .write()
+                .map_err(|_| Fault::script("Array must not be modified."))?;
+            if at >= items.len() {
+                items.resize(at + 1, Value::Empty);
+            }
+            if let Some(slot) = items.get_mut(at) {
+                *slot = value;
+            }
+            Ok(())
+        }
+        Value::Object(object) => {
+            if let Some(namespace) = as_namespace(context) {
+                return namespace.set(&name, value);
+            }
+            if let Some(draft) = as_draft(context) {
+                return draft.set(&name, value);
+            }
+            object.set_attribute(&name, value).map_err(|error| Fault {
+                message: error.message,
+                location: error.location,
+                complete: true,
+            })
+        }
+        Value::Empty => Err(Fault::script(format!(
+            "Cannot set field '{name}' on a value that is not an object."
+        ))),
+        Value::Function(_) => Err(Fault::script(format!("Attribute '{name}' does not exist."))),
+        other => Err(crate::convert::not_an_object(other)),
+    }
+}

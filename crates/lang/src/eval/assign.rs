@@ -1,0 +1,314 @@
+//! Assignments and definitions.
+
+use std::sync::Arc;
+
+use bheka_syntax::ast::{AssignOp, BinaryOp, Expr, ExprKind};
+use bheka_value::{Modification, Str, Value};
+
+use super::{Frame, access, eval, eval_block, ops, reference};
+use crate::convert::to_text;
+use crate::draft::as_draft;
+use crate::fault::{Eval, Fault};
+use crate::namespace::{Namespace, namespace_value};
+
+/// The place that an expression denotes: a field of an object.
+pub(super) struct Place {
+    pub(super) parent: Value,
+    pub(super) index: Value,
+    /// The attribute of `this` and the way into it, when that is what it is.
+    path: Option<Vec<Str>>,
+}
+
+/// `target op value`. In a dictionary literal the target is a field of `this`.
+pub(super) fn eval_assign(
+    frame: &mut Frame<'_>,
+    operator: AssignOp,
+    target: &Expr,
+    value: &Expr,
+    expr: &Expr,
+    bound: bool,
+) -> Eval {
+    frame.run.forbid_in_sandbox("Assignments are")?;
+    let Some(place) = resolve(frame, target, true, bound)? else {
+        return Err(Fault::script("Expression cannot be assigned to.").into());
+    };
+    warn_implicit_global(frame, operator, target, &place, expr, bound);
+    let mut new = eval(frame, value)?;
+    if let Some(operator) = binary_of(operator) {
+        let old = access::get_field(frame.run, &place.parent, &place.index)?;
+        new = ops::binary(operator, &old, &new)?;
+    }
+    if place.path.is_some() && is_collection(&new) && is_shared(frame, value) {
+        // What constants hold must not change when one object changes its attributes.
+        new = new.deep_clone();
+    }
+    access::set_field(&place.parent, &place.index, new)?;
+    if let (Some(hints), Some(path)) = (frame.hints, place.path) {
+        let location = frame.location(expr.span);
+        let operator = symbol(operator);
+        hints.borrow_mut().push(Modification {
+            path,
+            operator,
+            location,
+        });
+    }
+    Ok(Value::Empty)
+}
+
+fn binary_of(operator: AssignOp) -> Option<BinaryOp> {
+    Some(match operator {
+        AssignOp::Set => return None,
+        AssignOp::Add => BinaryOp::Add,
+        AssignOp::Subtract => BinaryOp::Subtract,
+        AssignOp::Multiply => BinaryOp::Multiply,
+        AssignOp::Divide => BinaryOp::Divide,
+        AssignOp::Modulo => BinaryOp::Modulo,
+        AssignOp::Xor => BinaryOp::Xor,
+        AssignOp::BinaryAnd => BinaryOp::BinaryAnd,
+        AssignOp::BinaryOr => BinaryOp::BinaryOr,
+    })
+}
+
+fn symbol(operator: AssignOp) -> &'static str {
+    match operator {
+        AssignOp::Set => "=",
+        AssignOp::Add => "+=",
+        AssignOp::Subtract => "-=",
+        AssignOp::Multiply => "*=",
+        AssignOp::Divide => "/=",
+        AssignOp::Modulo => "%=",
+        AssignOp::Xor => "^=",
+        AssignOp::BinaryAnd => "&=",
+        AssignOp::BinaryOr => "|=",
+    }
+}
+
+fn is_collection(value: &Value) -> bool {
+    matches!(value, Value::Array(_) | Value::Dictionary(_))
+}
+
+/// Whether an expression reads a variable that is not local: a constant, most likely.
+fn is_shared(frame: &Frame<'_>, expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Variable(name) => {
+            !frame.locals.read().contains_key(&**name) && !access::has_own_field(&frame.this, name)
+        }
+        ExprKind::Index { base, .. } => is_shared(frame, base),
+        ExprKind::Globals => true,
+        _ => false,
+    }
+}
+
+fn warn_implicit_global(
+    frame: &Frame<'_>,
+    operator: AssignOp,
+    target: &Expr,
+    place: &Place,
+    expr: &Expr,
+    bound: bool,
+) {
+    let ExprKind::Variable(name) = &target.kind else {
+        return;
+    };
+    if bound || !ops::equal(&place.parent, &frame.run.env.globals_value) {
+        return;
+    }
+    let location = frame.location(expr.span);
+    let operator = symbol(operator);
+    let message = format!(
+        "Global variable '{name}' has been set implicitly via '{name} {operator} ...' {location}. \
+         Please set it explicitly via 'globals.{name} {operator} ...' instead."
+    );
+    frame.run.env.warn("config", message, Some(location));
+}
+
+/// Finds the place. With `create`, missing dictionaries on the way are made.
+pub(super) fn resolve(
+    frame: &mut Frame<'_>,
+    target: &Expr,
+    create: bool,
+    bound: bool,
+) -> Eval<Option<Place>> {
+    match &target.kind {
+        ExprKind::Variable(name) => variable_place(frame, name, target, bound).map(Some),
+        ExprKind::String(name) if bound => {
+            Ok(Some(place_in_this(frame, Value::String(name.into()))))
+        }
+        ExprKind::Index { base, index } => index_place(frame, base, index, create, bound).map(Some),
+        ExprKind::Unary {
+            operator: bheka_syntax::ast::UnaryOp::Dereference,
+            operand,
+        } => {
+            let value = eval(frame, operand)?;
+            let (parent, index) = reference::target(&value)?;
+            Ok(Some(Place {
+                parent,
+                index,
+                path: None,
+            }))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn place_in_this(frame: &Frame<'_>, index: Value) -> Place {
+    let path = tracked(frame).then(|| vec![to_text(&index)]);
+    Place {
+        parent: frame.this.clone(),
+        index,
+        path,
+    }
+}
+
+/// Whether `this` is an object whose attributes are of interest.
+fn tracked(frame: &Frame<'_>) -> bool {
+    as_draft(&frame.this).is_some()
+}
+
+fn variable_place(
+    frame: &mut Frame<'_>,
+    name: &Arc<str>,
+    target: &Expr,
+    bound: bool,
+) -> Eval<Place> {
+    let index = Value::String(name.into());
+    if bound {
+        return Ok(place_in_this(frame, index));
+    }
+    if frame.locals.read().contains_key(&**name) {
+        return Ok(Place {
+            parent: frame.locals_value(),
+            index,
+            path: None,
+        });
+    }
+    if access::has_own_field(&frame.this, name) {
+        return Ok(place_in_this(frame, index));
+    }
+    if let Some(parent) = access::find_import(frame, name, target)? {
+        return Ok(Place {
+            parent,
+            index,
+            path: None,
+        });
+    }
+    if frame.run.env.globals.contains(name) {
+        let parent = frame.run.env.globals_value.clone();
+        return Ok(Place {
+            parent,
+            index,
+            path: None,
+        });
+    }
+    Ok(place_in_this(frame, index))
+}
+
+fn index_place(
+    frame: &mut Frame<'_>,
+    base: &Expr,
+    index: &Expr,
+    create: bool,
+    bound: bool,
+) -> Eval<Place> {
+    let (parent, mut path) = match resolve(frame, base, create, bound)? {
+        Some(outer) => {
+            if create {
+                create_missing(&outer, frame)?;
+            }
+            let value = access::get_field(frame.run, &outer.parent, &outer.index)
+                .map_err(|fault| fault.located(|| frame.location(base.span)))?;
+            (value, outer.path)
+        }
+        None => {
+            let path = (matches!(base.kind, ExprKind::This) && tracked(frame)).then(Vec::new);
+            (eval(frame, base)?, path)
+        }
+    };
+    let index = eval(frame, index)?;
+    if let Some(path) = &mut path {
+        path.push(to_text(&index));
+    }
+    Ok(Place {
+        parent,
+        index,
+        path,
+    })
+}
+
+fn create_missing(place: &Place, frame: &Frame<'_>) -> Eval<()> {
+    let name = to_text(&place.index);
+    let old = if access::has_own_field(&place.parent, &name) {
+        access::get(frame.run, &place.parent, &name)?
+    } else {
+        Value::Empty
+    };
+    if old.is_empty() {
+        access::set_field(&place.parent, &place.index, Value::dictionary::<&str>([]))?;
+    }
+    Ok(())
+}
+
+/// `var`, `const` and `namespace`.
+pub(super) fn eval_define(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
+    frame.run.forbid_in_sandbox("Assignments are")?;
+    match &expr.kind {
+        ExprKind::Var { name, value } => {
+            let value = match value {
+                Some(value) => eval(frame, value)?,
+                None => Value::Empty,
+            };
+            frame.set_local(name, value);
+        }
+        ExprKind::Const { name, value } => {
+            let value = eval(frame, value)?;
+            if frame.run.env.globals.define(name, value) {
+                let message = format!(
+                    "Value for constant '{name}' was modified. This behaviour is deprecated."
+                );
+                frame
+                    .run
+                    .env
+                    .warn("", message, Some(frame.location(expr.span)));
+            }
+        }
+        ExprKind::Namespace { name, body } => return eval_namespace(frame, name, body),
+        _ => {}
+    }
+    Ok(Value::Empty)
+}
+
+/// `namespace A.B { }` opens, or makes, a namespace below the globals.
+fn eval_namespace(frame: &mut Frame<'_>, name: &Expr, body: &[Expr]) -> Eval {
+    let outer = std::mem::replace(&mut frame.this, frame.run.env.globals_value.clone());
+    let place = resolve(frame, name, true, true);
+    frame.this = outer;
+    let Some(place) = place? else {
+        return Err(Fault::script("Expression cannot be assigned to.").into());
+    };
+    let old = access::get_field(frame.run, &place.parent, &place.index)?;
+    let value = if crate::namespace::as_namespace(&old).is_some() {
+        old
+    } else {
+        let new = namespace_value(&Arc::new(Namespace::default()));
+        if let Some(globals) = crate::namespace::as_namespace(&place.parent) {
+            globals.define(to_text(&place.index), new.clone());
+        } else {
+            access::set_field(&place.parent, &place.index, new.clone())?;
+        }
+        new
+    };
+    let Some(namespace) = crate::namespace::as_namespace(&value) else {
+        return Ok(Value::Empty);
+    };
+    let mut inner = Frame::with(
+        frame.run,
+        &frame.source,
+        std::collections::BTreeMap::new(),
+        value.clone(),
+    );
+    let before = namespace.set_defining(true);
+    let result = eval_block(&mut inner, &body.to_vec());
+    namespace.set_defining(before);
+    result?;
+    Ok(Value::Empty)
+}

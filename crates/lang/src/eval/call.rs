@@ -1,0 +1,327 @@
+//! Functions: making them and calling them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use bheka_syntax::ast::{Expr, FunctionExpr};
+use bheka_value::{CallError, Callable, FunctionInfo, Location, Str, Value};
+
+use super::{Frame, access, assign, eval, eval_block};
+use crate::convert::not_an_object;
+use crate::draft::{Draft, State, draft_value};
+use crate::env::Env;
+use crate::fault::{Eval, Fault, Outcome, Stop};
+use crate::namespace::{Namespace, namespace_value};
+use crate::run::Run;
+use crate::source::Source;
+use crate::types::{TypeEntry, as_type};
+
+/// A function of the language with what it captured.
+pub(crate) struct Closure {
+    info: FunctionInfo,
+    function: Arc<FunctionExpr>,
+    source: Arc<Source>,
+    captured: BTreeMap<Str, Value>,
+    env: Arc<Env>,
+}
+
+/// A function of the library.
+pub(crate) struct Builtin {
+    info: FunctionInfo,
+    arity: Arity,
+    body: Body,
+    env: Weak<Env>,
+}
+
+/// How many arguments a library function takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arity {
+    /// Exactly so many.
+    Exact(usize),
+    /// Any number; the function looks itself.
+    Any,
+}
+
+/// What a library function gets.
+pub(crate) struct Call<'c> {
+    pub(crate) run: &'c Run<'c>,
+    pub(crate) this: &'c Value,
+    pub(crate) arguments: &'c [Value],
+}
+
+impl Call<'_> {
+    /// An argument; `null` when it is not given.
+    pub(crate) fn argument(&self, index: usize) -> &Value {
+        const NONE: &Value = &Value::Empty;
+        self.arguments.get(index).unwrap_or(NONE)
+    }
+}
+
+pub(crate) type Body = Box<dyn Fn(&Call<'_>) -> Outcome + Send + Sync>;
+
+impl Builtin {
+    pub(crate) fn new(env: &Weak<Env>, info: FunctionInfo, arity: Arity, body: Body) -> Self {
+        Self {
+            info,
+            arity,
+            body,
+            env: env.clone(),
+        }
+    }
+
+    fn invoke(&self, run: &Run<'_>, this: &Value, arguments: &[Value]) -> Outcome {
+        if run.sandboxed && !self.info.side_effect_free {
+            return Err(Fault::script(format!(
+                "Function '{}' is not marked as safe for sandbox mode.",
+                self.info.name
+            )));
+        }
+        if let Arity::Exact(wanted) = self.arity
+            && wanted > 0
+        {
+            if arguments.len() < wanted {
+                return Err(Fault::new("Too few arguments for function."));
+            }
+            if arguments.len() > wanted {
+                return Err(Fault::new("Too many arguments for function."));
+            }
+        }
+        (self.body)(&Call {
+            run,
+            this,
+            arguments,
+        })
+    }
+}
+
+impl Callable for Builtin {
+    fn info(&self) -> &FunctionInfo {
+        &self.info
+    }
+
+    fn call(&self, this: Option<&Value>, arguments: &[Value]) -> Result<Value, CallError> {
+        let env = self.env.upgrade().ok_or_else(gone)?;
+        let run = Run::new(&env, None);
+        let this = this.unwrap_or(&env.globals_value);
+        self.invoke(&run, this, arguments).map_err(CallError::from)
+    }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
+}
+
+fn gone() -> CallError {
+    CallError::new("the configuration that this function belongs to is no longer loaded")
+}
+
+impl fmt::Debug for Builtin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Builtin({})", self.info.name)
+    }
+}
+
+impl Closure {
+    fn invoke(&self, run: &Run<'_>, this: Value, arguments: &[Value]) -> Outcome {
+        let parameters = &self.function.parameters;
+        if arguments.len() < parameters.len() {
+            return Err(Fault::new("Too few arguments for function"));
+        }
+        let mut locals = self.captured.clone();
+        for (name, value) in parameters.iter().zip(arguments) {
+            locals.insert(name.into(), value.clone());
+        }
+        let mut frame = Frame::with(run, &self.source, locals, this);
+        match eval_block(&mut frame, &self.function.body) {
+            Ok(value) | Err(Stop::Return(value)) => Ok(value),
+            Err(stop) => Err(stop.into_fault()),
+        }
+    }
+
+    /// Where it was written, for comparisons between generations.
+    fn place(&self) -> Option<Location> {
+        self.function
+            .body
+            .first()
+            .map(|first| self.source.location(first.span))
+    }
+}
+
+impl Callable for Closure {
+    fn info(&self) -> &FunctionInfo {
+        &self.info
+    }
+
+    fn call(&self, this: Option<&Value>, arguments: &[Value]) -> Result<Value, CallError> {
+        let run = Run::new(&self.env, None);
+        let this = this.unwrap_or(&self.env.globals_value).clone();
+        self.invoke(&run, this, arguments).map_err(CallError::from)
+    }
+
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
+}
+
+impl fmt::Debug for Closure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "function {}", self.info.name)?;
+        self.place().map_or(Ok(()), |place| write!(f, " {place}"))
+    }
+}
+
+/// `function …`, `(…) => …`, `{{ … }}`
+pub(super) fn eval_function(frame: &mut Frame<'_>, function: &Arc<FunctionExpr>) -> Eval {
+    let captured = capture(frame, &function.captures)?;
+    let info = FunctionInfo {
+        name: function
+            .name
+            .as_ref()
+            .map_or_else(|| "<anonymous>".into(), Str::from),
+        arguments: function.parameters.iter().map(Str::from).collect(),
+        side_effect_free: false,
+        deprecated: false,
+    };
+    let closure = Closure {
+        info,
+        function: Arc::clone(function),
+        source: Arc::clone(&frame.source),
+        captured,
+        env: Arc::clone(frame.run.env),
+    };
+    let value = Value::Function(Arc::new(closure));
+    let Some(name) = &function.name else {
+        return Ok(value);
+    };
+    frame.run.forbid_in_sandbox("Assignments are")?;
+    access::set_field(&frame.this, &Value::String(name.into()), value)?;
+    Ok(Value::Empty)
+}
+
+/// The values of `use (a, b = c)`.
+pub(crate) fn capture(
+    frame: &mut Frame<'_>,
+    captures: &[(Arc<str>, Option<Expr>)],
+) -> Eval<BTreeMap<Str, Value>> {
+    let mut captured = BTreeMap::new();
+    for (name, value) in captures {
+        let value = match value {
+            Some(value) => eval(frame, value)?,
+            None => captured_variable(frame, name)?,
+        };
+        captured.insert(name.into(), value);
+    }
+    Ok(captured)
+}
+
+fn captured_variable(frame: &mut Frame<'_>, name: &Arc<str>) -> Eval {
+    if let Some(value) = frame.locals.get(name) {
+        return Ok(value);
+    }
+    let expr = Expr {
+        kind: bheka_syntax::ast::ExprKind::Variable(Arc::clone(name)),
+        span: bheka_syntax::ast::Span {
+            start: u32::MAX,
+            end: u32::MAX,
+        },
+    };
+    access::variable(frame, name, &expr)
+}
+
+/// `f(a, b)`: the object that the function is a field of becomes `this`.
+pub(super) fn eval_call(frame: &mut Frame<'_>, function: &Expr, arguments: &[Expr]) -> Eval {
+    let (this, callee) = match assign::resolve(frame, function, false, false)? {
+        Some(place) => {
+            let callee = access::get_field(frame.run, &place.parent, &place.index)
+                .map_err(|fault| fault.located(|| frame.location(function.span)))?;
+            (Some(place.parent), callee)
+        }
+        None => (None, eval(frame, function)?),
+    };
+    if let Some(entry) = as_type(&callee) {
+        let arguments = eval_arguments(frame, arguments)?;
+        return Ok(construct(frame.run, &entry, &arguments)?);
+    }
+    let Value::Function(callable) = &callee else {
+        return Err(Fault::script("Argument is not a callable object.").into());
+    };
+    let arguments = eval_arguments(frame, arguments)?;
+    Ok(call(frame.run, callable, this.as_ref(), &arguments)?)
+}
+
+fn eval_arguments(frame: &mut Frame<'_>, arguments: &[Expr]) -> Eval<Vec<Value>> {
+    arguments
+        .iter()
+        .map(|argument| eval(frame, argument))
+        .collect()
+}
+
+/// Calls any function from within the evaluator.
+pub(crate) fn call(
+    run: &Run<'_>,
+    callable: &Arc<dyn Callable>,
+    this: Option<&Value>,
+    arguments: &[Value],
+) -> Outcome {
+    let any = callable.as_any();
+    if let Some(builtin) = any.and_then(|any| any.downcast_ref::<Builtin>()) {
+        return builtin.invoke(run, this.unwrap_or(&run.env.globals_value), arguments);
+    }
+    if let Some(closure) = any.and_then(|any| any.downcast_ref::<Closure>()) {
+        let this = this.unwrap_or(&run.env.globals_value).clone();
+        return closure.invoke(run, this, arguments);
+    }
+    if run.sandboxed && !callable.info().side_effect_free {
+        return Err(Fault::script(format!(
+            "Function '{}' is not marked as safe for sandbox mode.",
+            callable.info().name
+        )));
+    }
+    callable.call(this, arguments).map_err(Fault::from)
+}
+
+/// Calls an argument of a library function.
+pub(crate) fn call_value(run: &Run<'_>, function: &Value, arguments: &[Value]) -> Outcome {
+    match function {
+        Value::Function(callable) => call(run, callable, None, arguments),
+        other => Err(not_an_object(other)),
+    }
+}
+
+/// `T(…)`
+fn construct(run: &Run<'_>, entry: &Arc<TypeEntry>, arguments: &[Value]) -> Outcome {
+    use crate::convert::{to_number, to_text};
+    let first = arguments.first();
+    match entry.name.as_str() {
+        "String" | "Number" | "Boolean" if arguments.len() > 1 => {
+            return Err(Fault::new("Too many arguments for constructor."));
+        }
+        "String" => return Ok(Value::String(first.map(to_text).unwrap_or_default())),
+        "Number" => return Ok(Value::Number(first.map_or(Ok(0.0), to_number)?)),
+        "Boolean" => return Ok(Value::Boolean(first.is_some_and(Value::is_true))),
+        "DateTime" => return crate::builtins::datetime::construct(run, arguments),
+        _ => {}
+    }
+    if let [only] = arguments
+        && run
+            .env
+            .type_of(only)
+            .is_some_and(|of| of.inherits(&entry.name))
+        && !only.is_empty()
+    {
+        return Ok(only.clone());
+    }
+    if !entry.instantiable {
+        return Err(Fault::new("Type does not have a factory function."));
+    }
+    if !arguments.is_empty() {
+        return Err(Fault::new("Constructor does not take any arguments."));
+    }
+    Ok(match entry.name.as_str() {
+        "Array" => Value::array([]),
+        "Dictionary" => Value::dictionary::<&str>([]),
+        "Namespace" => namespace_value(&Arc::new(Namespace::default())),
+        _ => draft_value(&Draft::new(entry, Location::default(), State::default())),
+    })
+}

@@ -1,0 +1,148 @@
+//! `include` in its forms.
+
+use std::sync::Arc;
+
+use bheka_syntax::ast::{Expr, ExprKind};
+use bheka_value::{Str, Value};
+
+use super::{Frame, eval, eval_block};
+use crate::Sources;
+use crate::convert::to_text;
+use crate::fault::{Eval, Fault, Outcome};
+use crate::files;
+use crate::load::parse;
+use crate::source::{Origin, Source};
+
+pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
+    frame.run.forbid_in_sandbox("Includes are")?;
+    match &expr.kind {
+        ExprKind::Include { path, search } => {
+            let path = to_text(&eval(frame, path)?);
+            include(frame, &path, *search)
+        }
+        ExprKind::IncludeRecursive { path, pattern } => {
+            let path = to_text(&eval(frame, path)?);
+            let pattern = pattern_text(frame, pattern.as_deref())?;
+            let root = absolute(frame, &path)?;
+            let origin = inherited(frame);
+            for file in files::recursive(sources(frame)?, &root, &pattern, files::FILE)? {
+                include_file(frame, &file, origin.clone())?;
+            }
+            Ok(Value::Empty)
+        }
+        ExprKind::IncludeZones { tag, path, pattern } => {
+            let package = to_text(&eval(frame, tag)?);
+            let path = to_text(&eval(frame, path)?);
+            let pattern = pattern_text(frame, pattern.as_deref())?;
+            include_zones(frame, &package, &path, &pattern)
+        }
+        _ => Ok(Value::Empty),
+    }
+}
+
+fn pattern_text(frame: &mut Frame<'_>, pattern: Option<&Expr>) -> Eval<Str> {
+    match pattern {
+        Some(pattern) => Ok(to_text(&eval(frame, pattern)?)),
+        None => Ok("*.conf".into()),
+    }
+}
+
+fn sources<'r>(frame: &Frame<'r>) -> Outcome<&'r dyn Sources> {
+    frame
+        .run
+        .sources
+        .ok_or_else(|| Fault::new("files cannot be included while running"))
+}
+
+fn inherited(frame: &Frame<'_>) -> Origin {
+    Origin {
+        zone: frame.source.zone.clone(),
+        package: frame.source.package.clone(),
+        directory: None,
+    }
+}
+
+fn not_there(path: &str) -> Fault {
+    Fault::script(format!("Include file '{path}' does not exist"))
+}
+
+/// The path seen from the file that includes it.
+fn absolute(frame: &Frame<'_>, path: &str) -> Outcome<String> {
+    if path.starts_with('/') {
+        return Ok(path.to_owned());
+    }
+    match &frame.source.directory {
+        Some(directory) => Ok(format!("{directory}/{path}")),
+        None => Err(not_there(path)),
+    }
+}
+
+fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
+    let sources = sources(frame)?;
+    let origin = inherited(frame);
+    if search {
+        let dirs = frame.run.env.include_dirs.iter();
+        let found = dirs
+            .map(|dir| format!("{dir}/{path}"))
+            .find(|file| sources.is_file(file));
+        return match (found, crate::itl::embedded(path)) {
+            (Some(file), _) => include_file(frame, &file, origin),
+            (None, Some(text)) => {
+                let source = parse(frame.run.env, &format!("<{path}>"), text, origin)?;
+                run_source(frame, &source)
+            }
+            (None, None) => Err(not_there(path).into()),
+        };
+    }
+    let has_wildcard = path.contains(['*', '?']);
+    let full = match absolute(frame, path) {
+        Err(_) if has_wildcard => return Ok(Value::Empty),
+        other => other?,
+    };
+    let found = files::glob(sources, &full, files::FILE | files::DIRECTORY);
+    if found.is_empty() && !has_wildcard {
+        return Err(not_there(path).into());
+    }
+    for file in found.iter().filter(|file| sources.is_file(file)) {
+        include_file(frame, file, origin.clone())?;
+    }
+    Ok(Value::Empty)
+}
+
+fn include_zones(frame: &mut Frame<'_>, package: &Str, path: &str, pattern: &str) -> Eval {
+    let root = absolute(frame, path)?;
+    let sources = sources(frame)?;
+    let entries = files::list(sources, &root)?;
+    for entry in entries.iter().filter(|entry| entry.is_dir) {
+        let origin = Origin {
+            zone: Some(Str::from(&entry.name)),
+            package: package.clone(),
+            directory: None,
+        };
+        let directory = format!("{root}/{}", entry.name);
+        for file in files::recursive(sources, &directory, pattern, files::FILE)? {
+            include_file(frame, &file, origin.clone())?;
+        }
+    }
+    Ok(Value::Empty)
+}
+
+/// Reads, parses and evaluates a file.
+pub(crate) fn include_file(frame: &mut Frame<'_>, path: &str, mut origin: Origin) -> Eval {
+    let bytes = sources(frame)?
+        .read(path)
+        .map_err(|error| Fault::new(format!("Could not open file '{path}': {error}")))?;
+    let text = files::decode(&bytes);
+    origin.directory = Some(files::directory_of(path).to_owned());
+    let source = parse(frame.run.env, path, &text, origin)?;
+    run_source(frame, &source)
+}
+
+/// Evaluates a text with scopes of its own.
+pub(crate) fn run_source(frame: &mut Frame<'_>, source: &Arc<Source>) -> Eval {
+    let mut inner = Frame::new(frame.run, source);
+    match eval_block(&mut inner, &source.block) {
+        Ok(_) => Ok(Value::Empty),
+        Err(stop) => Err(stop.into_fault().into()),
+    }
+}

@@ -1,0 +1,289 @@
+//! Operators and their typing.
+
+use std::sync::Arc;
+
+use bheka_syntax::ast::BinaryOp;
+use bheka_value::{Array, MAX_NESTING, Value};
+
+use crate::builtins::datetime::DateTime;
+use crate::convert::{kind_name, script_json, to_int32, to_number, to_text};
+use crate::fault::{Fault, Outcome};
+use crate::run::check_size;
+
+fn refused(symbol: &str, left: &Value, right: &Value) -> Fault {
+    Fault::new(format!(
+        "Operator {symbol} cannot be applied to values of type '{}' and '{}'",
+        kind_name(left),
+        kind_name(right)
+    ))
+}
+
+/// Both as numbers, when both are numbers or empty and not both empty.
+fn numbers(left: &Value, right: &Value) -> Option<(f64, f64)> {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => Some((*left, *right)),
+        (Value::Number(left), Value::Empty) => Some((*left, 0.0)),
+        (Value::Empty, Value::Number(right)) => Some((0.0, *right)),
+        _ => None,
+    }
+}
+
+fn date(value: &Value) -> Option<&DateTime> {
+    value.as_object()?.as_any().downcast_ref::<DateTime>()
+}
+
+/// Any operator but the short-circuiting ones.
+pub(crate) fn binary(operator: BinaryOp, left: &Value, right: &Value) -> Outcome {
+    match operator {
+        BinaryOp::Add => add(left, right),
+        BinaryOp::Subtract => subtract(left, right),
+        BinaryOp::Multiply => match numbers(left, right) {
+            Some((left, right)) => Ok(Value::Number(left * right)),
+            None => Err(refused("*", left, right)),
+        },
+        BinaryOp::Divide => divide("/", left, right, |l, r| (r != 0.0).then(|| l / r)),
+        BinaryOp::Modulo => divide("%", left, right, |l, r| {
+            let divisor = to_int32(r);
+            (divisor != 0).then(|| f64::from(to_int32(l).wrapping_rem(divisor)))
+        }),
+        BinaryOp::Xor => integers("^", left, right, |l, r| l ^ r),
+        BinaryOp::BinaryAnd => integers("&", left, right, |l, r| l & r),
+        BinaryOp::BinaryOr => integers("|", left, right, |l, r| l | r),
+        // The processor takes the shift modulo 32.
+        BinaryOp::ShiftLeft => {
+            integers("<<", left, right, |l, r| l.wrapping_shl(r.cast_unsigned()))
+        }
+        BinaryOp::ShiftRight => {
+            integers(">>", left, right, |l, r| l.wrapping_shr(r.cast_unsigned()))
+        }
+        BinaryOp::Equal => Ok(Value::Boolean(equal(left, right))),
+        BinaryOp::NotEqual => Ok(Value::Boolean(!equal(left, right))),
+        BinaryOp::Less => compare("<", left, right).map(Value::Boolean),
+        BinaryOp::Greater => compare(">", left, right).map(Value::Boolean),
+        BinaryOp::LessOrEqual => compare("<=", left, right).map(Value::Boolean),
+        BinaryOp::GreaterOrEqual => compare(">=", left, right).map(Value::Boolean),
+        BinaryOp::In => contained(left, right).map(Value::Boolean),
+        BinaryOp::NotIn => contained(left, right).map(|found| Value::Boolean(!found)),
+        BinaryOp::And => Ok(if left.is_true() {
+            right.clone()
+        } else {
+            left.clone()
+        }),
+        BinaryOp::Or => Ok(if left.is_true() {
+            left.clone()
+        } else {
+            right.clone()
+        }),
+    }
+}
+
+fn add(left: &Value, right: &Value) -> Outcome {
+    if let Some((left, right)) = numbers(left, right) {
+        return Ok(Value::Number(left + right));
+    }
+    match (left, right) {
+        (Value::String(_), Value::String(_) | Value::Number(_) | Value::Empty)
+        | (Value::Number(_) | Value::Empty, Value::String(_)) => {
+            let (left, right) = (to_text(left), to_text(right));
+            check_size(left.len() + right.len())?;
+            let mut text = String::with_capacity(left.len() + right.len());
+            text.push_str(&left);
+            text.push_str(&right);
+            Ok(Value::from(text))
+        }
+        (Value::Array(items), Value::Empty) | (Value::Empty, Value::Array(items)) => {
+            Ok(Value::array(items.items()))
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            let mut items = left.items();
+            items.extend(right.items());
+            check_size(items.len())?;
+            Ok(Value::Array(Arc::new(Array::new(items))))
+        }
+        (Value::Dictionary(entries), Value::Empty) | (Value::Empty, Value::Dictionary(entries)) => {
+            Ok(Value::dictionary(entries.entries()))
+        }
+        (Value::Dictionary(left), Value::Dictionary(right)) => {
+            let mut entries = left.entries();
+            entries.extend(right.entries());
+            Ok(Value::dictionary(entries))
+        }
+        (Value::Object(_), Value::Number(seconds)) if date(left).is_some() => {
+            Ok(date(left).map_or(Value::Empty, |date| date.shifted(*seconds)))
+        }
+        _ => Err(refused("+", left, right)),
+    }
+}
+
+fn subtract(left: &Value, right: &Value) -> Outcome {
+    if let Some((left, right)) = numbers(left, right) {
+        return Ok(Value::Number(left - right));
+    }
+    match (left, right) {
+        (Value::Array(left), Value::Array(right)) => {
+            let right = right.items();
+            let kept = left
+                .items()
+                .into_iter()
+                .filter(|item| !right.iter().any(|other| equal(item, other)));
+            Ok(Value::array(kept))
+        }
+        (Value::Array(items), Value::Empty) => Ok(Value::array(items.items())),
+        (Value::Empty, Value::Array(_)) => Ok(Value::array([])),
+        (Value::Object(_), Value::Number(seconds)) if date(left).is_some() => {
+            Ok(date(left).map_or(Value::Empty, |date| date.shifted(-seconds)))
+        }
+        (Value::Object(_), Value::Object(_)) => match (date(left), date(right)) {
+            (Some(left), Some(right)) => Ok(Value::Number(left.seconds() - right.seconds())),
+            _ => Err(refused("-", left, right)),
+        },
+        (Value::Empty, Value::Object(_)) if date(right).is_some() => {
+            Err(Fault::new("Not a DateTime value."))
+        }
+        _ => Err(refused("-", left, right)),
+    }
+}
+
+fn divide(
+    symbol: &str,
+    left: &Value,
+    right: &Value,
+    compute: impl FnOnce(f64, f64) -> Option<f64>,
+) -> Outcome {
+    if right.is_empty() {
+        return Err(Fault::new(format!(
+            "Right-hand side argument for operator {symbol} is Empty."
+        )));
+    }
+    let Some((l, r)) = numbers(left, right) else {
+        return Err(refused(symbol, left, right));
+    };
+    match compute(l, r) {
+        Some(number) => Ok(Value::Number(number)),
+        None => Err(Fault::new(format!(
+            "Right-hand side argument for operator {symbol} is 0."
+        ))),
+    }
+}
+
+fn integers(
+    symbol: &str,
+    left: &Value,
+    right: &Value,
+    compute: impl FnOnce(i32, i32) -> i32,
+) -> Outcome {
+    match numbers(left, right) {
+        Some((l, r)) => Ok(Value::Number(f64::from(compute(to_int32(l), to_int32(r))))),
+        None => Err(refused(symbol, left, right)),
+    }
+}
+
+/// `<`, for sorting.
+pub(crate) fn less(left: &Value, right: &Value) -> Outcome<bool> {
+    compare("<", left, right)
+}
+
+/// `>`, for the largest of many.
+pub(crate) fn greater(left: &Value, right: &Value) -> Outcome<bool> {
+    compare(">", left, right)
+}
+
+fn compare(symbol: &str, left: &Value, right: &Value) -> Outcome<bool> {
+    compare_within(symbol, left, right, 0)
+}
+
+fn compare_within(symbol: &str, left: &Value, right: &Value, depth: usize) -> Outcome<bool> {
+    if depth > MAX_NESTING {
+        return Err(Fault::new("Values nest too deep to be compared."));
+    }
+    let decide = |ordering: Option<std::cmp::Ordering>| match symbol {
+        "<" => ordering.is_some_and(std::cmp::Ordering::is_lt),
+        ">" => ordering.is_some_and(std::cmp::Ordering::is_gt),
+        "<=" => ordering.is_some_and(std::cmp::Ordering::is_le),
+        _ => ordering.is_some_and(std::cmp::Ordering::is_ge),
+    };
+    if let (Value::String(left), Value::String(right)) = (left, right) {
+        return Ok(decide(Some(left.as_str().cmp(right.as_str()))));
+    }
+    if let Some((left, right)) = numbers(left, right) {
+        return Ok(decide(left.partial_cmp(&right)));
+    }
+    if let (Some(left), Some(right)) = (date(left), date(right)) {
+        return Ok(decide(left.seconds().partial_cmp(&right.seconds())));
+    }
+    if let (Value::Array(left), Value::Array(right), "<" | ">") = (left, right, symbol) {
+        let (left, right) = (left.items(), right.items());
+        for (l, r) in left.iter().zip(&right) {
+            if compare_within("<", l, r, depth + 1)? {
+                return Ok(symbol == "<");
+            }
+            if compare_within(">", l, r, depth + 1)? {
+                return Ok(symbol == ">");
+            }
+        }
+        return Ok(decide(Some(left.len().cmp(&right.len()))));
+    }
+    Err(refused(symbol, left, right))
+}
+
+/// `==`: numbers and booleans by value, strings by text, `null` like `""`, arrays item by item,
+/// everything else by identity.
+pub(crate) fn equal(left: &Value, right: &Value) -> bool {
+    equal_within(left, right, 0)
+}
+
+fn equal_within(left: &Value, right: &Value, depth: usize) -> bool {
+    if depth > MAX_NESTING {
+        return false;
+    }
+    match (left, right) {
+        (Value::Empty, Value::Empty) => true,
+        (Value::Empty, Value::String(text)) | (Value::String(text), Value::Empty) => {
+            text.is_empty()
+        }
+        (Value::String(left), Value::String(right)) => left == right,
+        (Value::Number(_) | Value::Boolean(_), Value::Number(_) | Value::Boolean(_)) => {
+            left.to_number() == right.to_number()
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            if Arc::ptr_eq(left, right) {
+                return true;
+            }
+            let (left, right) = (left.items(), right.items());
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(&right)
+                    .all(|(l, r)| equal_within(l, r, depth + 1))
+        }
+        (Value::Dictionary(left), Value::Dictionary(right)) => Arc::ptr_eq(left, right),
+        (Value::Function(left), Value::Function(right)) => {
+            std::ptr::addr_eq(Arc::as_ptr(left), Arc::as_ptr(right))
+        }
+        (Value::Object(l), Value::Object(r)) => {
+            if let (Some(left), Some(right)) = (date(left), date(right)) {
+                return left.seconds().total_cmp(&right.seconds()).is_eq();
+            }
+            std::ptr::addr_eq(Arc::as_ptr(l), Arc::as_ptr(r))
+        }
+        _ => false,
+    }
+}
+
+fn contained(needle: &Value, haystack: &Value) -> Outcome<bool> {
+    match haystack {
+        Value::Empty => Ok(false),
+        Value::Array(items) => Ok(items.items().iter().any(|item| equal(item, needle))),
+        other => Err(Fault::script(format!(
+            "Invalid right side argument for 'in' operator: {}",
+            script_json(other)
+        ))),
+    }
+}
+
+/// `~`
+pub(crate) fn complement(value: &Value) -> Outcome {
+    #[allow(clippy::cast_precision_loss)]
+    let number = !crate::convert::to_int64(to_number(value)?) as f64;
+    Ok(Value::Number(number))
+}

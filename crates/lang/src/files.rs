@@ -1,0 +1,217 @@
+//! Walking directories through [`Sources`].
+
+use crate::fault::{Fault, Outcome};
+use crate::{DirEntry, Sources};
+
+/// Regular files.
+pub(crate) const FILE: u8 = 1;
+/// Directories.
+pub(crate) const DIRECTORY: u8 = 2;
+
+const DEPTH_MAX: usize = 64;
+
+/// The entries of a directory, sorted by name.
+pub(crate) fn list(sources: &dyn Sources, dir: &str) -> Outcome<Vec<DirEntry>> {
+    let mut entries = sources.list(dir).map_err(|error| {
+        Fault::new(format!(
+            "Function call 'opendir' for file '{dir}' failed with error code {}, '{}'",
+            error.code(),
+            error.text()
+        ))
+    })?;
+    entries.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(entries)
+}
+
+/// All files (or directories) below a directory whose names match: those of a directory before
+/// those of its subdirectories.
+pub(crate) fn recursive(
+    sources: &dyn Sources,
+    dir: &str,
+    pattern: &str,
+    kinds: u8,
+) -> Outcome<Vec<String>> {
+    let mut found = Vec::new();
+    recurse(sources, dir, pattern, kinds, 0, &mut found)?;
+    Ok(found)
+}
+
+fn recurse(
+    sources: &dyn Sources,
+    dir: &str,
+    pattern: &str,
+    kinds: u8,
+    depth: usize,
+    found: &mut Vec<String>,
+) -> Outcome<()> {
+    if depth > DEPTH_MAX {
+        return Err(Fault::new(format!("Directory '{dir}' nests too deep.")));
+    }
+    let entries = list(sources, dir)?;
+    let path = |entry: &DirEntry| format!("{}/{}", dir.trim_end_matches('/'), entry.name);
+    for entry in &entries {
+        let kind = if entry.is_dir { DIRECTORY } else { FILE };
+        if kinds & kind != 0 && crate::builtins::text::wildcard(pattern, &entry.name) {
+            found.push(path(entry));
+        }
+    }
+    for entry in entries.iter().filter(|entry| entry.is_dir) {
+        recurse(sources, &path(entry), pattern, kinds, depth + 1, found)?;
+    }
+    Ok(())
+}
+
+/// Paths that match a shell pattern (`*`, `?`, `[…]`), sorted.
+pub(crate) fn glob(sources: &dyn Sources, pattern: &str, kinds: u8) -> Vec<String> {
+    let absolute = pattern.starts_with('/');
+    let parts: Vec<&str> = pattern.split('/').collect();
+    let mut found = vec![if absolute {
+        "/".to_owned()
+    } else {
+        String::new()
+    }];
+    let count = parts.len();
+    for (at, part) in parts.iter().enumerate() {
+        if part.is_empty() {
+            if at > 0 && at + 1 == count {
+                found.retain(|path| sources.list(path).is_ok());
+            }
+            continue;
+        }
+        let last = at + 1 == count;
+        let mut next = Vec::new();
+        for base in &found {
+            step(sources, base, part, last, &mut next);
+        }
+        found = next;
+    }
+    found.retain(|path| {
+        let kind = if sources.is_file(path) {
+            FILE
+        } else {
+            DIRECTORY
+        };
+        kinds & kind != 0
+    });
+    found.sort();
+    found
+}
+
+fn step(sources: &dyn Sources, base: &str, part: &str, last: bool, next: &mut Vec<String>) {
+    let join = |name: &str| match base {
+        "" => name.to_owned(),
+        base if base.ends_with('/') => format!("{base}{name}"),
+        base => format!("{base}/{name}"),
+    };
+    if !part.contains(['*', '?', '[']) {
+        let path = join(part);
+        if !last || sources.is_file(&path) || sources.list(&path).is_ok() {
+            next.push(path);
+        }
+        return;
+    }
+    let Ok(entries) = sources.list(if base.is_empty() { "." } else { base }) else {
+        return;
+    };
+    for entry in entries {
+        let hidden = entry.name.starts_with('.') && !part.starts_with('.');
+        if !hidden && shell_match(part.as_bytes(), entry.name.as_bytes()) {
+            next.push(join(&entry.name));
+        }
+    }
+}
+
+/// `*`, `?` and `[a-z]`, `[!a]` as the shell knows them.
+fn shell_match(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        let step = match pattern.get(p) {
+            Some(b'*') => {
+                retry = Some((p, t));
+                p += 1;
+                continue;
+            }
+            Some(b'?') => Some(1),
+            Some(b'[') => class(&pattern[p..], text[t]),
+            Some(&byte) if byte == text[t] => Some(1),
+            _ => None,
+        };
+        match (step, retry) {
+            (Some(width), _) => {
+                p += width;
+                t += 1;
+            }
+            (None, Some((star, from))) => {
+                retry = Some((star, from + 1));
+                p = star + 1;
+                t = from + 1;
+            }
+            (None, None) => return false,
+        }
+    }
+    pattern[p.min(pattern.len())..]
+        .iter()
+        .all(|&byte| byte == b'*')
+}
+
+/// The width of a bracket expression that matches the byte.
+fn class(pattern: &[u8], byte: u8) -> Option<usize> {
+    let negated = matches!(pattern.get(1), Some(b'!' | b'^'));
+    let mut at = if negated { 2 } else { 1 };
+    let first = at;
+    let mut hit = false;
+    loop {
+        let low = *pattern.get(at)?;
+        if low == b']' && at > first {
+            break;
+        }
+        if pattern.get(at + 1) == Some(&b'-') && pattern.get(at + 2).is_some_and(|&b| b != b']') {
+            let high = *pattern.get(at + 2)?;
+            hit |= (low..=high).contains(&byte);
+            at += 3;
+        } else {
+            hit |= low == byte;
+            at += 1;
+        }
+    }
+    (hit != negated).then_some(at + 1)
+}
+
+/// The directory part of a path, as `dirname` has it.
+pub(crate) fn directory_of(path: &str) -> &str {
+    match path.trim_end_matches('/').rfind('/') {
+        Some(0) => "/",
+        Some(at) => &path[..at],
+        None => ".",
+    }
+}
+
+/// Text of a file: a byte order mark is skipped, invalid UTF-8 replaced.
+pub(crate) fn decode(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shell_patterns() {
+        assert!(shell_match(b"*.conf", b"a.conf"));
+        assert!(!shell_match(b"*.conf", b"a.confx"));
+        assert!(shell_match(b"[ab].conf", b"b.conf"));
+        assert!(shell_match(b"[!a]x", b"bx"));
+        assert!(!shell_match(b"[a-c]x", b"dx"));
+        assert!(shell_match(b"a*b*c", b"axxbyyc"));
+        assert!(!shell_match(b"[a", b"a"));
+    }
+
+    #[test]
+    fn directories() {
+        assert_eq!(directory_of("/a/b"), "/a");
+        assert_eq!(directory_of("/a"), "/");
+        assert_eq!(directory_of("a"), ".");
+    }
+}

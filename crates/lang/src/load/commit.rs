@@ -1,0 +1,275 @@
+//! Making objects of items, type by type.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bheka_value::schema::Naming;
+use bheka_value::{Str, Value};
+
+use super::{Report, apply};
+use crate::diag::{LangDiagnostic, Severity};
+use crate::draft::{Draft, State, draft_value};
+use crate::env::Env;
+use crate::eval::{Frame, declare};
+use crate::fault::Fault;
+use crate::registry::Item;
+use crate::run::Run;
+use crate::stack::parallel;
+use crate::types::TypeEntry;
+
+/// Commits everything that is pending, and what comes of it by apply rules.
+pub(crate) fn commit(run: &Run<'_>, report: &mut Report) {
+    let order = commit_order(run.env);
+    commit_round(run, &order, report, 0);
+}
+
+/// Rounds nest as deep as apply rules build on each other: host → service → notification.
+const ROUNDS_MAX: usize = 16;
+
+fn commit_round(run: &Run<'_>, order: &[Arc<TypeEntry>], report: &mut Report, depth: usize) {
+    let pending = run.env.registry.take_pending();
+    if pending.is_empty() || depth > ROUNDS_MAX {
+        return;
+    }
+    let mut made: Vec<(&Arc<TypeEntry>, Vec<Arc<Draft>>)> = Vec::new();
+    for entry in order {
+        let items: Vec<_> = pending
+            .iter()
+            .filter(|item| same(&item.entry, entry))
+            .collect();
+        if items.is_empty() {
+            continue;
+        }
+        let drafts = commit_type(run, &items, report);
+        made.push((entry, drafts));
+    }
+    for entry in order {
+        let drafts = made
+            .iter()
+            .find(|(of, _)| same(of, entry))
+            .map_or(&[][..], |(_, d)| d);
+        for draft in drafts {
+            inherit_zone(run.env, draft);
+        }
+        apply::assign_groups(run, entry, drafts, report);
+        let targets = entry.info.map_or(&[][..], |info| info.apply_targets);
+        for target in targets {
+            let drafts = made.iter().find(|(of, _)| of.name.as_str() == *target);
+            if let Some((_, drafts)) = drafts {
+                apply::apply_rules(run, entry, target, drafts, report);
+            }
+        }
+        commit_round(run, order, report, depth + 1);
+    }
+}
+
+fn same(left: &Arc<TypeEntry>, right: &Arc<TypeEntry>) -> bool {
+    Arc::ptr_eq(left, right)
+}
+
+/// Types in an order in which each comes behind those that it needs.
+fn commit_order(env: &Env) -> Vec<Arc<TypeEntry>> {
+    let mut waiting: Vec<&Arc<TypeEntry>> = env
+        .types
+        .iter()
+        .filter(|entry| entry.info.is_some() && entry.is_config())
+        .collect();
+    let mut done: BTreeSet<Str> = BTreeSet::new();
+    let known: BTreeSet<Str> = waiting.iter().map(|entry| entry.name.clone()).collect();
+    let mut order = Vec::new();
+    while !waiting.is_empty() {
+        let ready = |entry: &&Arc<TypeEntry>| {
+            entry.info.is_none_or(|info| {
+                let needed = info.load_after.iter().chain(info.apply_targets);
+                needed
+                    .filter(|name| known.contains(**name))
+                    .all(|name| done.contains(*name))
+            })
+        };
+        let (now, later): (Vec<&Arc<TypeEntry>>, Vec<&Arc<TypeEntry>>) =
+            waiting.into_iter().partition(|entry| ready(entry));
+        if now.is_empty() {
+            // A circle in the table: take the rest as it comes.
+            order.extend(later.into_iter().cloned());
+            break;
+        }
+        done.extend(now.iter().map(|entry| entry.name.clone()));
+        order.extend(now.into_iter().cloned());
+        waiting = later;
+    }
+    order
+}
+
+/// What became of an item.
+enum Made {
+    Object(Arc<Draft>),
+    Nothing,
+    Failed(Fault),
+    Ignored(Fault),
+}
+
+fn commit_type(run: &Run<'_>, items: &[&Arc<Item>], report: &mut Report) -> Vec<Arc<Draft>> {
+    let (env, sources) = (run.env, run.sources);
+    let results = parallel(items, env.threads, |chunk| {
+        let run = Run::new(env, sources);
+        chunk
+            .iter()
+            .map(|item| {
+                run.renew();
+                evaluate_item(&run, item)
+            })
+            .collect()
+    });
+    let mut drafts = Vec::with_capacity(results.len());
+    for (item, result) in items.iter().zip(results) {
+        let fault = match result {
+            Made::Object(draft) => {
+                match env.registry.add_object(&draft, item.ignore_on_error) {
+                    Ok(()) => drafts.push(draft),
+                    Err(fault) => report.fault(env, fault),
+                }
+                continue;
+            }
+            Made::Nothing => continue,
+            Made::Failed(fault) => {
+                report.fault(env, fault);
+                continue;
+            }
+            Made::Ignored(fault) => fault,
+        };
+        report.ignored.push(LangDiagnostic {
+            severity: Severity::Notice,
+            facility: "ConfigObject",
+            message: format!(
+                "Ignoring config object '{}' of type '{}' due to errors: {}",
+                item.name, item.entry.name, fault.message
+            ),
+            location: fault.location,
+            excerpt: None,
+            is_syntax: false,
+        });
+    }
+    drafts
+}
+
+fn evaluate_item(run: &Run<'_>, item: &Item) -> Made {
+    match try_item(run, item) {
+        Ok(Some(draft)) => Made::Object(draft),
+        Ok(None) => Made::Nothing,
+        Err(fault) if item.ignore_on_error => Made::Ignored(fault),
+        Err(fault) => Made::Failed(fault),
+    }
+}
+
+fn try_item(run: &Run<'_>, item: &Item) -> Result<Option<Arc<Draft>>, Fault> {
+    if item.entry.info.is_none_or(|info| info.is_abstract) {
+        return Err(Fault::script(format!(
+            "The type '{}' is abstract: objects of it cannot be made",
+            item.entry.name
+        ))
+        .at(item.location.clone()));
+    }
+    let state = State {
+        name: item.name.clone(),
+        zone: item.zone.clone(),
+        package: item.package.clone(),
+        ..State::default()
+    };
+    let draft = Draft::new(&item.entry, item.location.clone(), state);
+    let hints = RefCell::new(Vec::new());
+    let mut frame = Frame::with(
+        run,
+        &item.source,
+        std::collections::BTreeMap::new(),
+        draft_value(&draft),
+    );
+    if run.env.tracking {
+        frame.hints = Some(&hints);
+    }
+    let result = declare::run_item(&mut frame, item);
+    drop(frame);
+    result.map_err(|stop| stop.into_fault().located(|| item.location.clone()))?;
+    draft.write().modifications = hints.into_inner();
+    name_draft(&draft, item)?;
+    Ok(Some(draft))
+}
+
+/// Puts together the full name.
+fn name_draft(draft: &Draft, item: &Item) -> Result<(), Fault> {
+    let short = {
+        let state = draft.read();
+        state
+            .short_name
+            .clone()
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| item.name.clone())
+    };
+    let naming = draft.entry.info.map_or(Naming::Plain, |info| info.naming);
+    let composed = !matches!(naming, Naming::Plain | Naming::Generated);
+    if composed && short.is_empty() {
+        return Err(Fault::script("Object name must not be empty.").at(item.location.clone()));
+    }
+    let full = match naming {
+        Naming::Plain | Naming::Generated => short.clone(),
+        Naming::OnHost => composed_name(draft, &["host_name"], &short),
+        Naming::OnCheckable => composed_name(draft, &["host_name", "service_name"], &short),
+        Naming::OnChildCheckable => {
+            composed_name(draft, &["child_host_name", "child_service_name"], &short)
+        }
+    };
+    let mut state = draft.write();
+    state.short_name = (full != short).then_some(short);
+    state.name = full;
+    Ok(())
+}
+
+fn composed_name(draft: &Draft, attributes: &[&str], short: &str) -> Str {
+    let mut name = String::new();
+    for (at, attribute) in attributes.iter().enumerate() {
+        let part = match draft.get(attribute) {
+            Some(Value::String(part)) => part,
+            _ => Str::default(),
+        };
+        if at == 0 || !part.is_empty() {
+            name.push_str(&part);
+            name.push('!');
+        }
+    }
+    name.push_str(short);
+    name.into()
+}
+
+/// What hangs on a host or service is in its zone, unless it says otherwise.
+fn inherit_zone(env: &Env, draft: &Draft) {
+    if draft.read().zone.is_some() {
+        return;
+    }
+    let Some(info) = draft.entry.info else { return };
+    let (host, service) = match info.naming {
+        Naming::OnHost => ("host_name", None),
+        Naming::OnCheckable => ("host_name", Some("service_name")),
+        Naming::OnChildCheckable => ("child_host_name", Some("child_service_name")),
+        Naming::Plain | Naming::Generated => return,
+    };
+    let text = |name: &str| {
+        draft
+            .get(name)
+            .and_then(|value| value.as_str().map(str::to_owned))
+    };
+    let Some(host) = text(host).filter(|host| !host.is_empty()) else {
+        return;
+    };
+    let service = service.and_then(text).filter(|service| !service.is_empty());
+    let target = match service {
+        Some(service) => env.registry.object("Service", &format!("{host}!{service}")),
+        None => env.registry.object("Host", &host),
+    };
+    let zone = target
+        .as_ref()
+        .and_then(crate::draft::as_draft)
+        .and_then(|of| of.read().zone.clone());
+    if zone.is_some() {
+        draft.write().zone = zone;
+    }
+}

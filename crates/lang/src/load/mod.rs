@@ -1,0 +1,404 @@
+//! From files to declarations.
+
+mod apply;
+mod commit;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bheka_syntax::ast::ExprKind;
+use bheka_value::schema::Catalogue;
+use bheka_value::{Declaration, Str, Timestamp, Value};
+
+pub(crate) use commit::commit;
+
+use crate::diag::{LangDiagnostic, LogLine, Severity};
+use crate::draft::Draft;
+use crate::env::{Env, Runtime, Settings};
+use crate::eval::{Frame, eval};
+use crate::fault::{Fault, Stop};
+use crate::files;
+use crate::run::Run;
+use crate::source::{Origin, Source};
+use crate::{Sources, itl};
+
+/// A directory whose objects belong to a zone.
+#[derive(Clone, Debug)]
+pub struct ZoneDir {
+    /// The zone.
+    pub zone: String,
+    /// The package (`_etc`, `_api`, …).
+    pub package: String,
+    /// Where it lies.
+    pub path: String,
+}
+
+/// What to load.
+pub struct Load<'a> {
+    /// The table of types.
+    pub catalogue: &'static dyn Catalogue,
+    /// Files and environment variables.
+    pub sources: &'a dyn Sources,
+    /// Where `include <…>` looks.
+    pub include_dirs: Vec<String>,
+    /// The files to evaluate, in order.
+    pub files: Vec<String>,
+    /// Globals: `-D`, and what the program provides. Names of attributes of
+    /// `System.Configuration` (`DataDir`) go there; others may be dotted
+    /// (`System.PlatformName`).
+    pub constants: Vec<(String, Value)>,
+    /// Directories of zones, evaluated behind the files.
+    pub zone_dirs: Vec<ZoneDir>,
+    /// The time, for `get_time()`.
+    pub now: Timestamp,
+    /// Whether to note which line set which attribute. It costs memory; a run that found errors
+    /// can be repeated with it to get their lines.
+    pub track_modifications: bool,
+    /// How many threads evaluate bodies and apply rules.
+    pub threads: usize,
+}
+
+/// What came of it.
+pub struct Loaded {
+    /// The objects, in the order of their making. Empty attributes are left out.
+    pub declarations: Vec<Declaration>,
+    /// The globals. Keep them as long as functions of the configuration may be called.
+    pub globals: Globals,
+    /// Errors and warnings. With an error the declarations are incomplete.
+    pub diagnostics: Vec<LangDiagnostic>,
+    /// Objects that were left out because of `ignore_on_error`, with the error.
+    pub ignored: Vec<LangDiagnostic>,
+    /// What `log()` said.
+    pub log: Vec<LogLine>,
+}
+
+/// The global variables and functions of a loaded configuration.
+#[derive(Clone, Debug)]
+pub struct Globals {
+    pub(crate) env: Arc<Env>,
+}
+
+impl Globals {
+    /// A global by name; dots reach into namespaces.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let mut parts = name.split('.');
+        let first = parts.next().unwrap_or_default();
+        let imported = || {
+            self.env
+                .imports
+                .iter()
+                .find_map(|import| import.as_object()?.attribute(first))
+        };
+        let mut value = self.env.globals.get(first).or_else(imported)?;
+        for part in parts {
+            value = match &value {
+                Value::Dictionary(dictionary) => dictionary.get(part)?,
+                Value::Object(object) => object.attribute(part)?,
+                _ => return None,
+            };
+        }
+        Some(value)
+    }
+
+    /// All globals and the attributes of `System.Configuration`, without functions and types:
+    /// what macros, `variable list` and the generation need.
+    #[must_use]
+    pub fn to_map(&self) -> BTreeMap<Str, Value> {
+        let mut map = BTreeMap::new();
+        if let Some(Value::Object(configuration)) = self.env.imports.get(1) {
+            for name in configuration.attribute_names() {
+                if let Some(value) = configuration.attribute(&name) {
+                    map.insert(name, value);
+                }
+            }
+        }
+        let built_in = ["System", "Icinga", "Types", "Internal", "StatsFunctions"];
+        let own = self.env.globals.entries().into_iter();
+        map.extend(own.filter(|(name, _)| !built_in.contains(&name.as_str())));
+        map
+    }
+
+    /// From now on functions see the running daemon's objects, time and log.
+    pub fn attach(&self, runtime: Arc<dyn Runtime>) {
+        self.env.attach(Some(runtime));
+        self.env.registry.clear();
+    }
+
+    /// Drops the globals' values. Functions and globals refer to each other; this is how their
+    /// memory comes free when a generation is done with.
+    pub fn retire(&self) {
+        self.env.globals.clear();
+        self.env.registry.clear();
+        self.env.forget_sources();
+        self.env.attach(None);
+    }
+}
+
+/// Parses, evaluates, commits types in dependency order, applies rules, assigns groups.
+///
+/// Runs on a thread of its own with a large stack. All errors are reported, not only the first.
+#[must_use]
+pub fn load(load: Load<'_>) -> Loaded {
+    crate::stack::with_large_stack(|| load_here(load))
+}
+
+fn load_here(load: Load<'_>) -> Loaded {
+    let env = Env::new(Settings {
+        catalogue: load.catalogue,
+        constants: load.constants,
+        include_dirs: load.include_dirs,
+        now: load.now,
+        zone: time_zone(load.sources),
+        tracking: load.track_modifications,
+        threads: load.threads,
+    });
+    let mut report = Report::default();
+    env.registry.open();
+    let run = Run::new(&env, Some(load.sources));
+    load_system(&run, &mut report);
+    for path in &load.files {
+        let package = Str::from("_etc");
+        let origin = Origin {
+            zone: None,
+            package,
+            directory: None,
+        };
+        evaluate_file(&run, path, origin, &mut report);
+    }
+    for dir in &load.zone_dirs {
+        evaluate_zone(&run, dir, &mut report);
+    }
+    if !report.has_errors() {
+        commit(&run, &mut report);
+    }
+    env.registry.close();
+    finish(&env, report)
+}
+
+/// The time zone for `DateTime`: `TZ` of the environment, else the system's.
+pub(crate) fn time_zone(sources: &dyn Sources) -> jiff::tz::TimeZone {
+    use jiff::tz::TimeZone;
+    match sources.env("TZ").filter(|name| !name.is_empty()) {
+        Some(name) => TimeZone::get(name.trim_start_matches(':')).unwrap_or(TimeZone::UTC),
+        None => TimeZone::system(),
+    }
+}
+
+/// The templates and commands that are there before any file.
+pub(crate) fn load_system(run: &Run<'_>, report: &mut Report) {
+    for (path, text) in itl::SYSTEM {
+        match parse(run.env, path, text, Origin::default()) {
+            Ok(source) => evaluate(run, &source, report),
+            Err(stop) => report.fault(run.env, stop.into_fault()),
+        }
+        commit(run, report);
+    }
+}
+
+fn evaluate_file(run: &Run<'_>, path: &str, mut origin: Origin, report: &mut Report) {
+    let Some(sources) = run.sources else { return };
+    match sources.read(path) {
+        Ok(bytes) => {
+            origin.directory = Some(files::directory_of(path).to_owned());
+            let text = files::decode(&bytes);
+            let (source, diagnostics) = parse_all(run.env, path, &text, origin);
+            let broken = diagnostics.iter().any(LangDiagnostic::is_error);
+            report.diagnostics.extend(diagnostics);
+            if !broken {
+                evaluate(run, &source, report);
+            }
+        }
+        Err(error) => {
+            let fault = Fault::script(format!("Could not open file '{path}': {error}"));
+            report.fault(run.env, fault);
+        }
+    }
+}
+
+fn evaluate_zone(run: &Run<'_>, dir: &ZoneDir, report: &mut Report) {
+    let Some(sources) = run.sources else { return };
+    match files::recursive(sources, &dir.path, "*.conf", files::FILE) {
+        Ok(found) => {
+            for file in found {
+                let zone = Some(Str::from(&dir.zone));
+                let origin = Origin {
+                    zone,
+                    package: Str::from(&dir.package),
+                    directory: None,
+                };
+                evaluate_file(run, &file, origin, report);
+            }
+        }
+        Err(fault) => report.fault(run.env, fault),
+    }
+}
+
+/// Evaluates the statements of a file. An error ends its statement, not the file, so that one run
+/// shows them all.
+fn evaluate(run: &Run<'_>, source: &Arc<Source>, report: &mut Report) {
+    let mut frame = Frame::new(run, source);
+    for statement in &source.block {
+        run.renew();
+        if let Err(stop) = eval(&mut frame, statement) {
+            report.fault(run.env, stop.into_fault());
+            // What follows may rest on what an include would have brought.
+            if matches!(statement.kind, ExprKind::Include { .. }) {
+                break;
+            }
+        }
+    }
+}
+
+/// Parses a text; the first error is the result where there are some.
+pub(crate) fn parse(
+    env: &Env,
+    path: &str,
+    text: &str,
+    origin: Origin,
+) -> Result<Arc<Source>, Stop> {
+    let (source, diagnostics) = parse_all(env, path, text, origin);
+    match diagnostics.into_iter().find(LangDiagnostic::is_error) {
+        Some(error) => {
+            let mut fault = Fault::script(error.message);
+            fault.location = error.location;
+            Err(fault.into())
+        }
+        None => Ok(source),
+    }
+}
+
+/// Parses a text, with everything that was wrong.
+pub(crate) fn parse_all(
+    env: &Env,
+    path: &str,
+    text: &str,
+    origin: Origin,
+) -> (Arc<Source>, Vec<LangDiagnostic>) {
+    let parsed = bheka_syntax::parse(text);
+    let source = Arc::new(Source::new(path, text, parsed.block, origin));
+    env.add_source(&source);
+    let diagnostics = parsed.diagnostics.into_iter().map(|diagnostic| {
+        let location = source.location(diagnostic.span);
+        LangDiagnostic {
+            severity: match diagnostic.severity {
+                bheka_syntax::Severity::Error => Severity::Critical,
+                bheka_syntax::Severity::Warning => Severity::Warning,
+            },
+            facility: "config",
+            message: diagnostic.message,
+            excerpt: Some(source.excerpt(&location)),
+            location: Some(location),
+            is_syntax: true,
+        }
+    });
+    let diagnostics = diagnostics.collect();
+    (source, diagnostics)
+}
+
+/// What a load finds on its way.
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) diagnostics: Vec<LangDiagnostic>,
+    pub(crate) ignored: Vec<LangDiagnostic>,
+}
+
+/// Errors beyond this number are not kept.
+const DIAGNOSTICS_MAX: usize = 1000;
+
+impl Report {
+    pub(crate) fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(LangDiagnostic::is_error)
+    }
+
+    /// Adds an error; the same text at the same place counts once.
+    pub(crate) fn fault(&mut self, env: &Env, fault: Fault) {
+        let known =
+            |old: &LangDiagnostic| old.message == fault.message && old.location == fault.location;
+        if self.diagnostics.len() < DIAGNOSTICS_MAX && !self.diagnostics.iter().any(known) {
+            self.diagnostics.push(LangDiagnostic::error(env, fault));
+        }
+    }
+}
+
+fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
+    let mut log = Vec::new();
+    for line in env.take_log() {
+        if line.from_script {
+            log.push(line);
+            continue;
+        }
+        report.diagnostics.push(LangDiagnostic {
+            severity: line.severity,
+            facility: if line.facility == "config" {
+                "config"
+            } else {
+                ""
+            },
+            excerpt: line
+                .location
+                .as_ref()
+                .and_then(|location| env.excerpt(location)),
+            message: line.message,
+            location: line.location,
+            is_syntax: false,
+        });
+    }
+    if !report.has_errors() {
+        for rule in env.registry.rules() {
+            if !rule.matched.load(std::sync::atomic::Ordering::Acquire) {
+                report.diagnostics.push(LangDiagnostic {
+                    severity: Severity::Warning,
+                    facility: "ApplyRule",
+                    message: format!(
+                        "Apply rule '{}' ({}) for type '{}' does not match anywhere!",
+                        rule.name, rule.location, rule.entry.name
+                    ),
+                    location: None,
+                    excerpt: None,
+                    is_syntax: false,
+                });
+            }
+        }
+    }
+    let made = env.registry.made();
+    let declarations = made
+        .iter()
+        .filter_map(|(draft, ignore)| declare(draft, *ignore))
+        .collect();
+    env.forget_sources();
+    Loaded {
+        declarations,
+        globals: Globals {
+            env: Arc::clone(env),
+        },
+        diagnostics: report.diagnostics,
+        ignored: report.ignored,
+        log,
+    }
+}
+
+/// What the model gets of a draft.
+fn declare(draft: &Draft, ignore_on_error: bool) -> Option<Declaration> {
+    let type_info = draft.entry.info?;
+    let mut state = draft.read().clone();
+    for (name, value) in std::mem::take(&mut state.defaults) {
+        if value.is_true() {
+            state.attributes.insert(name.into(), value);
+        }
+    }
+    state.attributes.values().for_each(Value::freeze);
+    let short_name = state.short_name.unwrap_or_else(|| state.name.clone());
+    Some(Declaration {
+        type_info,
+        name: state.name,
+        short_name,
+        zone: state.zone,
+        package: state.package,
+        attributes: state.attributes,
+        templates: state.templates,
+        location: draft.location.clone(),
+        ignore_on_error,
+        modifications: state.modifications,
+    })
+}

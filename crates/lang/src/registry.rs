@@ -1,0 +1,272 @@
+//! What the evaluated files have declared: items, templates, apply rules; and the objects made
+//! of them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use bheka_syntax::ast::{ApplyExpr, Expr, ObjectExpr};
+use bheka_value::{Location, Str, Value};
+use rustc_hash::FxHashMap;
+
+use crate::draft::{Draft, draft_value};
+use crate::fault::{Fault, Outcome};
+use crate::source::Source;
+use crate::types::TypeEntry;
+
+/// An `object` or `template`, or what an apply rule yields for one target.
+pub(crate) struct Item {
+    pub(crate) entry: Arc<TypeEntry>,
+    pub(crate) name: Str,
+    pub(crate) body: Body,
+    /// What it captured, as local variables.
+    pub(crate) scope: BTreeMap<Str, Value>,
+    pub(crate) source: Arc<Source>,
+    pub(crate) location: Location,
+    pub(crate) is_template: bool,
+    pub(crate) ignore_on_error: bool,
+    pub(crate) zone: Option<Str>,
+    pub(crate) package: Str,
+}
+
+/// Where the statements of an item are.
+pub(crate) enum Body {
+    Object(Arc<ObjectExpr>),
+    /// With attributes that are set before the body, such as `host_name`.
+    Apply(Arc<ApplyExpr>, Vec<(&'static str, Value)>),
+}
+
+impl Item {
+    pub(crate) fn statements(&self) -> &[Expr] {
+        match &self.body {
+            Body::Object(object) => &object.body,
+            Body::Apply(apply, _) => &apply.body,
+        }
+    }
+}
+
+/// An apply rule.
+pub(crate) struct Rule {
+    pub(crate) entry: Arc<TypeEntry>,
+    pub(crate) target: Str,
+    pub(crate) name: Str,
+    pub(crate) expr: Arc<ApplyExpr>,
+    pub(crate) scope: BTreeMap<Str, Value>,
+    pub(crate) source: Arc<Source>,
+    pub(crate) location: Location,
+    pub(crate) package: Str,
+    pub(crate) matched: AtomicBool,
+}
+
+/// A group with `assign where`.
+pub(crate) struct GroupRule {
+    pub(crate) item: Arc<Item>,
+    pub(crate) expr: Arc<ObjectExpr>,
+}
+
+#[derive(Default)]
+struct Items {
+    named: FxHashMap<(Str, Str), Arc<Item>>,
+    default_templates: BTreeMap<Str, BTreeMap<Str, Arc<Item>>>,
+    pending: Vec<Arc<Item>>,
+}
+
+/// Everything declared in one load, or at one console.
+#[derive(Default)]
+pub(crate) struct Registry {
+    items: Mutex<Items>,
+    rules: RwLock<Vec<Arc<Rule>>>,
+    groups: RwLock<Vec<Arc<GroupRule>>>,
+    objects: RwLock<BTreeMap<Str, BTreeMap<Str, Arc<Draft>>>>,
+    /// In the order of their making.
+    made: Mutex<Vec<(Arc<Draft>, bool)>>,
+    /// Open activation contexts: objects may be declared while there is one.
+    contexts: AtomicU32,
+}
+
+impl Registry {
+    fn items(&self) -> MutexGuard<'_, Items> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn open(&self) {
+        self.contexts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn close(&self) {
+        self.contexts.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.contexts.load(Ordering::Acquire) > 0
+    }
+
+    /// Adds an item to be committed, or a template.
+    ///
+    /// # Errors
+    /// When the name is taken.
+    pub(crate) fn register(&self, item: Arc<Item>, is_default: bool, named: bool) -> Outcome<()> {
+        let mut items = self.items();
+        if named {
+            let key = (item.entry.name.clone(), item.name.clone());
+            if let Some(old) = items.named.get(&key) {
+                return Err(redefined(&item, old));
+            }
+            items.named.insert(key, Arc::clone(&item));
+            if is_default {
+                let of_type = items
+                    .default_templates
+                    .entry(item.entry.name.clone())
+                    .or_default();
+                of_type.insert(item.name.clone(), Arc::clone(&item));
+            }
+        }
+        if !item.is_template {
+            items.pending.push(item);
+        }
+        Ok(())
+    }
+
+    /// An item by type and name, for `import`.
+    pub(crate) fn item(&self, type_name: &str, name: &str) -> Option<Arc<Item>> {
+        self.items()
+            .named
+            .get(&(type_name.into(), name.into()))
+            .cloned()
+    }
+
+    pub(crate) fn templates(&self, type_name: &str) -> Vec<Arc<Item>> {
+        let items = self.items();
+        let mut found: Vec<_> = items
+            .named
+            .values()
+            .filter(|item| item.is_template && item.entry.name.as_str() == type_name)
+            .cloned()
+            .collect();
+        found.sort_by(|left, right| left.name.cmp(&right.name));
+        found
+    }
+
+    pub(crate) fn default_templates(&self, type_name: &str) -> Vec<Arc<Item>> {
+        let items = self.items();
+        items
+            .default_templates
+            .get(type_name)
+            .map(|of| of.values().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn take_pending(&self) -> Vec<Arc<Item>> {
+        std::mem::take(&mut self.items().pending)
+    }
+
+    pub(crate) fn add_rule(&self, rule: Rule) {
+        self.rules
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::new(rule));
+    }
+
+    pub(crate) fn rules(&self) -> Vec<Arc<Rule>> {
+        self.rules
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn rules_for(&self, type_name: &str, target: &str) -> Vec<Arc<Rule>> {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        let fits = |rule: &&Arc<Rule>| {
+            rule.entry.name.as_str() == type_name && rule.target.as_str() == target
+        };
+        rules.iter().filter(fits).cloned().collect()
+    }
+
+    pub(crate) fn add_group(&self, group: GroupRule) {
+        self.groups
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::new(group));
+    }
+
+    /// Groups whose members are objects of this type.
+    pub(crate) fn groups_of(&self, target: &str) -> Vec<Arc<GroupRule>> {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        let fits = |group: &&Arc<GroupRule>| {
+            group.item.entry.info.and_then(|info| info.assign_target) == Some(target)
+        };
+        groups.iter().filter(fits).cloned().collect()
+    }
+
+    /// Makes an object known under its full name.
+    ///
+    /// # Errors
+    /// When there is one of that type and name.
+    pub(crate) fn add_object(&self, draft: &Arc<Draft>, ignore_on_error: bool) -> Outcome<()> {
+        let name = draft.read().name.clone();
+        let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+        let of_type = objects.entry(draft.entry.name.clone()).or_default();
+        if let Some(old) = of_type.get(&name) {
+            return Err(Fault::script(format!(
+                "An object with type '{}' and name '{name}' already exists ({}), new declaration: {}",
+                draft.entry.name, old.location, draft.location
+            ))
+            .at(draft.location.clone()));
+        }
+        of_type.insert(name, Arc::clone(draft));
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.push((Arc::clone(draft), ignore_on_error));
+        Ok(())
+    }
+
+    pub(crate) fn object(&self, type_name: &str, name: &str) -> Option<Value> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        objects.get(type_name)?.get(name).map(draft_value)
+    }
+
+    pub(crate) fn objects(&self, type_name: &str) -> Vec<Value> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        objects
+            .get(type_name)
+            .map(|of| of.values().map(draft_value).collect())
+            .unwrap_or_default()
+    }
+
+    /// All objects with their `ignore_on_error`, in the order of their making.
+    pub(crate) fn made(&self) -> Vec<(Arc<Draft>, bool)> {
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        *self.items() = Items::default();
+        self.rules
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.groups
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.objects
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+}
+
+/// "Object 'x' of type 'T' re-defined: …"
+pub(crate) fn redefined(item: &Item, old: &Item) -> Fault {
+    Fault::script(format!(
+        "Object '{}' of type '{}' re-defined: {}; previous definition: {}",
+        item.name, item.entry.name, item.location, old.location
+    ))
+    .at(item.location.clone())
+}

@@ -1,0 +1,70 @@
+//! Threads with room for deep evaluation.
+
+/// Bytes of stack; the limit of nesting needs a small part of it.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Runs `work` on a thread with a large stack, and waits for it.
+///
+/// Where no thread can be had, it runs on the caller's; a panic goes on in the caller.
+pub(crate) fn with_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let mut work = Some(work);
+    let done = std::thread::scope(|scope| {
+        let slot = &mut work;
+        let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let spawned = builder.spawn_scoped(scope, || slot.take().map(|work| work()));
+        match spawned.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => None,
+        }
+    });
+    match (done, work) {
+        (Some(done), _) => done,
+        (None, Some(work)) => work(),
+        (None, None) => unreachable!("the work is either done or still here"),
+    }
+}
+
+/// Maps items to results on several threads; the order of the results is that of the items.
+pub(crate) fn parallel<I: Sync, T: Send>(
+    items: &[I],
+    threads: usize,
+    work: impl Fn(&[I]) -> Vec<T> + Sync,
+) -> Vec<T> {
+    // Below this number of items a thread costs more than it gains.
+    const WORTHWHILE: usize = 64;
+    if threads < 2 || items.len() < WORTHWHILE {
+        return work(items);
+    }
+    let size = items.len().div_ceil(threads * 4).max(1);
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let chunks: Vec<&[I]> = items.chunks(size).collect();
+    let results: Vec<std::sync::Mutex<Option<Vec<T>>>> =
+        chunks.iter().map(|_| std::sync::Mutex::new(None)).collect();
+    let worker = || loop {
+        let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let (Some(chunk), Some(slot)) = (chunks.get(at), results.get(at)) else {
+            break;
+        };
+        let done = work(chunk);
+        *slot
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(done);
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+            // A thread that cannot be had only makes it slower.
+            let _ = builder.spawn_scoped(scope, worker);
+        }
+        worker();
+    });
+    results
+        .into_iter()
+        .flat_map(|slot| {
+            slot.into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .unwrap_or_default()
+        })
+        .collect()
+}
