@@ -24,6 +24,10 @@ mod scope;
 mod settings;
 mod state_machine;
 mod stats;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use command_line::{CommandError, escape_shell};
 pub use input::{
@@ -34,5 +38,6 @@ pub use macros::MacroError;
 pub use monitor::Monitor;
 pub use output::{PluginOutput, conclude, split_output, split_performance_data, state_of};
 pub use perfdata::{Perfdata, PerfdataError};
+pub use period::is_inside_period;
 pub use state_machine::{Change, Rules, apply, host_state, is_ok, is_problem};
-pub use stats::{CheckableCounts, Stats};
+pub use stats::{CheckRate, CheckableCounts, Spread, Stats};

@@ -27,12 +27,20 @@ impl CheckableView {
     }
 
     fn own_attribute(&self, name: &str) -> Option<Value> {
-        if let Some(value) = runtime_attribute(self, name) {
-            return Some(value);
+        match (name, &self.host) {
+            ("host", Some(host)) => {
+                return Some(Value::Object(Arc::clone(host) as Arc<dyn ObjectView>));
+            }
+            ("name" | "__name" | "display_name", _) => {
+                return Some(config_attribute(&self.object, name));
+            }
+            _ => {}
         }
         let known = self.object.attributes.contains_key(name)
             || self.object.type_info.field(name).is_some();
-        known.then(|| config_attribute(&self.object, name))
+        known.then(|| {
+            bheka_model::attribute(&self.object, Some(&self.state), &self.generation, name)
+        })
     }
 }
 
@@ -102,141 +110,6 @@ fn config_attribute(object: &ConfigObject, name: &str) -> Value {
         "__name" => Value::String(object.name.clone()),
         "display_name" if !value.is_true() => Value::String(object.short_name.clone()),
         _ => value,
-    }
-}
-
-fn runtime_attribute(view: &CheckableView, name: &str) -> Option<Value> {
-    let state = &view.state;
-    let is_host = view.is_host();
-    let mapped = |raw: u8| Value::Number(f64::from(if is_host { host_state(raw) } else { raw }));
-    let time = |at: Timestamp| Value::Number(at.seconds());
-    let state_time = |raw: usize| time(state.last_state_times[raw]);
-    Some(match name {
-        "state" => mapped(state.state_raw),
-        "last_state" => mapped(state.last_state_raw),
-        "last_hard_state" => mapped(state.last_hard_state_raw),
-        "state_raw" => Value::Number(f64::from(state.state_raw)),
-        "state_type" => Value::Number(f64::from(state.state_type as u8)),
-        "last_state_type" => Value::Number(f64::from(state.last_state_type as u8)),
-        "check_attempt" => Value::Number(f64::from(state.check_attempt)),
-        "last_state_change" => time(state.last_state_change),
-        "last_hard_state_change" => time(state.last_hard_state_change),
-        "previous_state_change" => time(state.previous_state_change),
-        "last_state_ok" if !is_host => state_time(0),
-        "last_state_warning" if !is_host => state_time(1),
-        "last_state_critical" if !is_host => state_time(2),
-        "last_state_unknown" if !is_host => state_time(3),
-        "last_state_up" if is_host => {
-            time(state.last_state_times[0].max(state.last_state_times[1]))
-        }
-        "last_state_down" if is_host => {
-            time(state.last_state_times[2].max(state.last_state_times[3]))
-        }
-        "last_state_unreachable" => time(state.last_state_unreachable),
-        "last_reachable" => Value::Boolean(state.last_reachable),
-        "next_check" => time(state.next_check),
-        "last_check" => time(
-            state
-                .last_check_result
-                .as_ref()
-                .map_or(Timestamp::NEVER, |last| last.schedule_end),
-        ),
-        "last_check_started" => time(state.last_check_started),
-        "force_next_check" => Value::Boolean(state.force_next_check),
-        "force_next_notification" => Value::Boolean(state.force_next_notification),
-        "acknowledgement" => Value::Number(f64::from(state.acknowledgement as u8)),
-        "acknowledgement_expiry" => time(state.acknowledgement_expiry),
-        "flapping" => Value::Boolean(state.flapping),
-        "flapping_current" => Value::Number(state.flapping_current),
-        "flapping_last_change" => time(state.flapping_last_change),
-        "downtime_depth" => Value::Number(f64::from(state.downtime_depth)),
-        "problem" => Value::Boolean(crate::is_problem(state, is_host)),
-        "handled" => Value::Boolean(
-            crate::is_problem(state, is_host)
-                && (state.downtime_depth > 0 || state.acknowledgement as u8 != 0),
-        ),
-        "last_check_result" => match &state.last_check_result {
-            Some(result) => Value::Object(Arc::new(ResultView::of(result))),
-            None => Value::Empty,
-        },
-        "host" if !is_host => match &view.host {
-            Some(host) => Value::Object(Arc::clone(host) as Arc<dyn ObjectView>),
-            None => Value::Empty,
-        },
-        _ => return None,
-    })
-}
-
-/// A check result as lambdas see it.
-#[derive(Clone, Debug)]
-pub(crate) struct ResultView {
-    fields: BTreeMap<&'static str, Value>,
-}
-
-impl ResultView {
-    pub(crate) fn of(result: &bheka_model::CheckResult) -> Self {
-        let time = |at: Timestamp| Value::Number(at.seconds());
-        let vars = |vars: &Option<bheka_model::ResultVars>| match vars {
-            None => Value::Empty,
-            Some(vars) => Value::dictionary([
-                ("attempt", Value::Number(f64::from(vars.attempt))),
-                ("reachable", Value::Boolean(vars.reachable)),
-                ("state", Value::Number(f64::from(vars.state))),
-                ("state_type", Value::Number(f64::from(vars.state_type))),
-            ]),
-        };
-        #[allow(clippy::cast_precision_loss)]
-        let exit_status = Value::Number(result.exit_status as f64);
-        let fields = BTreeMap::from([
-            ("state", Value::Number(f64::from(result.state))),
-            ("exit_status", exit_status),
-            ("output", Value::String(result.output.clone())),
-            (
-                "performance_data",
-                result
-                    .performance_data
-                    .clone()
-                    .map_or(Value::Empty, Value::array),
-            ),
-            ("command", result.command.clone()),
-            ("active", Value::Boolean(result.active)),
-            ("check_source", Value::String(result.check_source.clone())),
-            (
-                "scheduling_source",
-                Value::String(result.scheduling_source.clone()),
-            ),
-            ("schedule_start", time(result.schedule_start)),
-            ("schedule_end", time(result.schedule_end)),
-            ("execution_start", time(result.execution_start)),
-            ("execution_end", time(result.execution_end)),
-            ("ttl", Value::Number(result.ttl)),
-            ("vars_before", vars(&result.vars_before)),
-            ("vars_after", vars(&result.vars_after)),
-            ("type", Value::string("CheckResult")),
-        ]);
-        Self { fields }
-    }
-}
-
-impl ObjectView for ResultView {
-    fn type_name(&self) -> &str {
-        "CheckResult"
-    }
-
-    fn object_name(&self) -> Str {
-        Str::default()
-    }
-
-    fn attribute(&self, name: &str) -> Option<Value> {
-        self.fields.get(name).cloned()
-    }
-
-    fn attribute_names(&self) -> Vec<Str> {
-        self.fields.keys().map(|name| Str::new(name)).collect()
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }
 
