@@ -207,6 +207,12 @@ impl Connection {
         )
     }
 
+    /// The plain stream of bytes, from the first one on.
+    #[must_use]
+    pub fn into_stream(self) -> PeekedStream {
+        self.stream
+    }
+
     /// Says goodbye without having sent anything.
     pub async fn close(mut self, cap: std::time::Duration) {
         let _ = tokio::time::timeout(cap, self.stream.shutdown()).await;

@@ -253,7 +253,12 @@ impl Identity {
                     Some(name) if !host_matches(&leaf, name) => Err(Untrusted::host_mismatch()),
                     _ => Ok(()),
                 });
-        PeerIdentity::new(leaf, sent_along, verified)
+        let known = material
+            .parts
+            .anchors
+            .as_ref()
+            .map(TrustAnchors::certificates);
+        PeerIdentity::new(leaf, sent_along, known.unwrap_or_default(), verified)
     }
 
     pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {

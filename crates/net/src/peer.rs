@@ -23,12 +23,21 @@ impl PeerIdentity {
     pub(crate) fn new(
         leaf: Certificate,
         sent_along: &[CertificateDer<'_>],
+        known: &[Certificate],
         verified: Result<(), Untrusted>,
     ) -> Self {
+        // Most peers send a root that is known here: thousands of them share one copy.
+        let known_or_parsed = |der: &CertificateDer<'_>| {
+            let known = known
+                .iter()
+                .find(|certificate| certificate.der() == der)
+                .cloned();
+            known.or_else(|| Certificate::from_der(der).ok())
+        };
         let root = sent_along
             .iter()
             .rev()
-            .filter_map(|der| Certificate::from_der(der).ok())
+            .filter_map(known_or_parsed)
             .find(Certificate::is_self_issued);
         Self {
             cn: leaf.cn().map(str::to_owned),

@@ -64,7 +64,7 @@ impl CertificateAuthority {
         let (certificate_path, key_path) = Self::paths(directory);
         if certificate_path.exists() || key_path.exists() {
             return Err(PkiError::Refused(format!(
-                "CA files '{}' and '{}' already exist",
+                "CA files '{}' and '{}' already exist.",
                 certificate_path.display(),
                 key_path.display()
             )));

@@ -34,7 +34,7 @@ struct Facts {
     has_extended_usage: bool,
     dns_names: Vec<String>,
     shown_names: Vec<String>,
-    signature_oid: String,
+    signature_name: String,
 }
 
 /// Longest common name that counts as an identity, in bytes; Icinga 2's limit.
@@ -243,6 +243,12 @@ impl Certificate {
         self.0.issuer == issuer.0.subject && signature_holds(&self.0.der, &issuer.0.public_key)
     }
 
+    /// Whether the other one's key is of the kind that made this certificate's signature.
+    pub(crate) fn signature_fits_key_of(&self, issuer: &Self) -> bool {
+        let rsa = self.0.signature_name.contains("RSA");
+        rsa == is_rsa(&issuer.0.public_key)
+    }
+
     /// Subject and public key are those of the other certificate: it can replace it.
     #[must_use]
     pub fn replaces(&self, other: &Self) -> bool {
@@ -280,7 +286,7 @@ impl Certificate {
             self.not_before_text(),
             self.not_after_text(),
             serial.join(":"),
-            self.0.signature_oid,
+            self.0.signature_name,
         )
     }
 
@@ -342,7 +348,7 @@ fn facts(der: &[u8], parsed: &X509Certificate<'_>) -> Facts {
         has_extended_usage: matches!(tbs.extended_key_usage(), Ok(Some(_)) | Err(_)),
         dns_names,
         shown_names,
-        signature_oid: signature_name(&parsed.signature_algorithm.algorithm.to_id_string()),
+        signature_name: signature_name(&parsed.signature_algorithm.algorithm.to_id_string()),
     }
 }
 
@@ -483,6 +489,13 @@ pub(crate) fn signature_holds(signed: &[u8], public_key: &[u8]) -> bool {
                 && candidate.public_key_alg_id().as_ref() == key_algorithm
                 && candidate.verify_signature(key, body, signature).is_ok()
         })
+}
+
+fn is_rsa(public_key: &[u8]) -> bool {
+    const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    let oid = public_key_parts(public_key)
+        .and_then(|(algorithm, _)| der::expect(algorithm, der::OBJECT_ID).map(|(oid, _)| oid));
+    oid == Some(RSA_ENCRYPTION)
 }
 
 /// Algorithm and key bits of a `SubjectPublicKeyInfo`.

@@ -173,11 +173,11 @@ impl RequestStore {
             .map(|fields| fields.entries().into_iter().collect::<BTreeMap<_, _>>())
             .unwrap_or_default();
         entries.insert("cert_response".into(), Value::from(response_pem));
-        // Icinga 2 leaves signed requests readable; the certificate is public.
+        // The ticket stays in the file, so it stays secret.
         write(
             &self.path(fingerprint, "json")?,
             &Value::dictionary(entries),
-            Mode::Public,
+            Mode::Secret,
         )?;
         Ok(true)
     }
@@ -190,7 +190,8 @@ impl RequestStore {
         let request = self.known(fingerprint)?;
         if request.response.is_some() {
             return Err(PkiError::Refused(format!(
-                "certificate request '{fingerprint}' already signed, removal is not possible"
+                "Certificate request for CN '{}' already signed, removal is not possible.",
+                request.request.cn().unwrap_or_default()
             )));
         }
         self.rename(fingerprint, "json", "removed")?;
@@ -205,7 +206,7 @@ impl RequestStore {
         let path = self.path(fingerprint, "removed")?;
         let request = self.read(&path, fingerprint, true)?.ok_or_else(|| {
             PkiError::Refused(format!(
-                "cannot find removed fingerprint '{fingerprint}'; see 'ca list --removed'"
+                "Cannot find removed fingerprint '{fingerprint}', bailing out."
             ))
         })?;
         self.rename(fingerprint, "removed", "json")?;
@@ -237,7 +238,7 @@ impl RequestStore {
     fn known(&self, fingerprint: &str) -> Result<StoredRequest, PkiError> {
         self.get(fingerprint)?.ok_or_else(|| {
             PkiError::Refused(format!(
-                "no request exists for fingerprint '{fingerprint}'; see 'ca list'"
+                "No request exists for fingerprint '{fingerprint}'."
             ))
         })
     }

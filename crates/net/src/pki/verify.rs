@@ -57,10 +57,13 @@ impl fmt::Display for Untrusted {
 
 impl std::error::Error for Untrusted {}
 
-/// The certificates of a `ca.crt`.
+/// The certificates of a `ca.crt`. A chain must end at a root among them: certificates there that
+/// others issued only help to build it, as in OpenSSL.
 #[derive(Clone, Debug)]
 pub struct TrustAnchors {
     certificates: Vec<Certificate>,
+    /// Those that issued themselves, in the same order.
+    roots: Vec<Certificate>,
     anchors: Vec<TrustAnchor<'static>>,
 }
 
@@ -70,8 +73,13 @@ impl TrustAnchors {
     /// # Errors
     /// When one of them can't be an anchor.
     pub fn new(certificates: Vec<Certificate>) -> Result<Self, PkiError> {
-        let mut anchors = Vec::with_capacity(certificates.len());
-        for certificate in &certificates {
+        let mut anchors = Vec::new();
+        let roots: Vec<_> = certificates
+            .iter()
+            .filter(|one| one.is_self_issued())
+            .cloned()
+            .collect();
+        for certificate in &roots {
             let anchor = webpki::anchor_from_trusted_cert(certificate.der()).map_err(|error| {
                 PkiError::Malformed(format!(
                     "certificate '{}' cannot be a trust anchor: {error}",
@@ -82,6 +90,7 @@ impl TrustAnchors {
         }
         Ok(Self {
             certificates,
+            roots,
             anchors,
         })
     }
@@ -124,25 +133,30 @@ impl TrustAnchors {
                 break;
             }
         }
-        let anchor = match result {
-            Ok(anchor) => anchor,
-            Err(error) => self
-                .issued_directly(leaf, purpose, &error)
-                .ok_or_else(|| self.reason(leaf, sent_along, &error))?,
-        };
         within_validity(leaf, now)?;
-        if let Some(anchor) = anchor {
-            if !anchor.is_ca() && anchor.version() >= 3 {
-                return Err(Untrusted::new(24, "invalid CA certificate"));
+        // A certificate that is trusted by itself need not be an authority.
+        if !self.roots.contains(leaf) {
+            let root = match result {
+                Ok(root) => root,
+                Err(error) => Some(
+                    self.issued_directly(leaf, purpose, &error)
+                        .ok_or_else(|| self.reason(leaf, sent_along, &error))?,
+                ),
+            };
+            if let Some(root) = root {
+                // Before version 3 there was no way to say so.
+                if !root.is_ca() && root.version() >= 3 {
+                    return Err(Untrusted::new(79, "invalid CA certificate"));
+                }
+                within_validity(root, now)?;
             }
-            within_validity(anchor, now)?;
         }
         crl.map_or(Ok(()), |crl| {
             self.check_revocation(leaf, sent_along, crl, now)
         })
     }
 
-    /// Builds the chain; yields the anchor at its end.
+    /// Builds the chain; yields the root at its end.
     fn chain(
         &self,
         leaf: &Certificate,
@@ -153,10 +167,16 @@ impl TrustAnchors {
         let time = UnixTime::since_unix_epoch(Duration::from_secs_f64(now.seconds().max(0.0)));
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let end = webpki::EndEntityCert::try_from(leaf.der())?;
+        let known = self.certificates.iter().filter(|one| !one.is_self_issued());
+        let between: Vec<CertificateDer<'_>> = sent_along
+            .iter()
+            .map(|der| CertificateDer::from(der.as_ref()))
+            .chain(known.map(|one| CertificateDer::from(one.der().as_ref())))
+            .collect();
         let path = end.verify_for_usage(
             provider.signature_verification_algorithms.all,
             &self.anchors,
-            sent_along,
+            &between,
             time,
             usage,
             None,
@@ -167,7 +187,7 @@ impl TrustAnchors {
             .anchors
             .iter()
             .position(|anchor| anchor.subject_public_key_info.as_ref() == public_key);
-        Ok(position.and_then(|index| self.certificates.get(index)))
+        Ok(position.and_then(|index| self.roots.get(index)))
     }
 
     /// What webpki refuses and OpenSSL takes: a certificate of version 1 (`openssl x509 -req`
@@ -178,7 +198,7 @@ impl TrustAnchors {
         leaf: &Certificate,
         purpose: Purpose,
         error: &webpki::Error,
-    ) -> Option<Option<&Certificate>> {
+    ) -> Option<&Certificate> {
         let lenient = match error {
             webpki::Error::UnsupportedCertVersion | webpki::Error::CaUsedAsEndEntity => {
                 !leaf.has_extended_usage()
@@ -189,10 +209,7 @@ impl TrustAnchors {
         if !lenient {
             return None;
         }
-        self.certificates
-            .iter()
-            .find(|anchor| leaf.is_signed_by(anchor))
-            .map(Some)
+        self.roots.iter().find(|root| leaf.is_signed_by(root))
     }
 
     /// OpenSSL's code and text for an error of webpki.
@@ -213,8 +230,11 @@ impl TrustAnchors {
             E::PathLenConstraintViolated => Untrusted::new(25, "path length constraint exceeded"),
             E::NameConstraintViolation => Untrusted::new(47, "permitted subtree violation"),
             E::UnsupportedCriticalExtension => Untrusted::new(34, "unhandled critical extension"),
-            E::EndEntityUsedAsCa => Untrusted::new(24, "invalid CA certificate"),
-            E::UnknownIssuer | E::UnsupportedCertVersion | E::CaUsedAsEndEntity => {
+            E::EndEntityUsedAsCa => Untrusted::new(79, "invalid CA certificate"),
+            E::UnknownIssuer
+            | E::UnsupportedCertVersion
+            | E::CaUsedAsEndEntity
+            | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
                 self.unknown_issuer(leaf, sent_along)
             }
             other => Untrusted::new(
@@ -228,12 +248,20 @@ impl TrustAnchors {
         if leaf.is_self_issued() {
             return Untrusted::new(18, "self-signed certificate");
         }
-        let namesakes = self.certificates.iter();
-        if namesakes
+        let mut issuers = self
+            .certificates
+            .iter()
+            .filter(|one| one.subject_der() == leaf.issuer_der());
+        // OpenSSL takes an authority for the issuer by its name and the kind of its key.
+        if issuers
             .clone()
-            .any(|anchor| anchor.subject_der() == leaf.issuer_der())
+            .any(|issuer| leaf.signature_fits_key_of(issuer))
         {
-            return Untrusted::new(7, "certificate signature failure");
+            return if issuers.any(|issuer| leaf.is_signed_by(issuer)) {
+                Untrusted::new(2, "unable to get issuer certificate")
+            } else {
+                Untrusted::new(7, "certificate signature failure")
+            };
         }
         let root_came_along = sent_along
             .iter()
