@@ -1,12 +1,17 @@
 //! The command line: Icinga 2's words, flags, output and exit codes.
 
+mod ca;
 mod completion;
+mod dump;
 mod feature;
 mod help;
 mod man;
+mod object;
 mod parse;
+mod pki;
 mod say;
 mod table;
+mod variable;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,7 +28,7 @@ use parse::UsageError;
 pub(crate) use say::{print, say};
 
 /// The options of `daemon`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DaemonOptions {
     /// Files given with `--config`; empty for the default one.
     pub(crate) config: Vec<PathBuf>,
@@ -81,12 +86,26 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(words: &[&str], invocation: &Invocation, settings: Settings) -> anyhow::Result<ExitCode> {
     match words {
+        ["ca", "list"] => ca::list(invocation, &settings),
+        ["ca", "remove"] => ca::remove(invocation, &settings),
+        ["ca", "restore"] => ca::restore(invocation, &settings),
+        ["ca", "sign"] => ca::sign(invocation, &settings),
         ["completion"] => completion::print(invocation),
         ["daemon"] => run_daemon(invocation, settings),
         ["feature", "disable"] => feature::disable(invocation, &settings),
         ["feature", "enable"] => feature::enable(invocation, &settings),
         ["feature", "list"] => feature::list(&settings),
         ["man"] => man::write(invocation),
+        ["object", "list"] => object::list(invocation, &settings),
+        ["pki", "new-ca"] => pki::new_ca(&settings),
+        ["pki", "new-cert"] => pki::new_cert(invocation),
+        ["pki", "request"] => pki::request(invocation),
+        ["pki", "save-cert"] => pki::save(invocation),
+        ["pki", "sign-csr"] => pki::sign_csr(invocation, &settings),
+        ["pki", "ticket"] => pki::ticket(invocation, &settings),
+        ["pki", "verify"] => pki::verify(invocation),
+        ["variable", "get"] => variable::get(invocation, &settings),
+        ["variable", "list"] => variable::list(&settings),
         _ => anyhow::bail!("command '{}' is not available", words.join(" ")),
     }
 }
