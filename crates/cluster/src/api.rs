@@ -130,15 +130,6 @@ pub enum Input {
         /// Parameters.
         params: Value,
     },
-    /// Answer a [`Effect::RemoteExecute`]; as [`Input::Send`], and frees a place in the queue.
-    Reply {
-        /// Name of the Endpoint object that asked.
-        endpoint: Str,
-        /// Method.
-        method: Str,
-        /// Parameters.
-        params: Value,
-    },
     /// Relay a message of the own making to all zones that may see the object.
     Relay {
         /// Who may see it; `None` for the own zone and its ancestors.
@@ -292,7 +283,8 @@ pub enum Effect {
         /// Who wants it.
         origin: Origin,
     },
-    /// Run a command for a peer and answer with [`Input::Reply`].
+    /// Run a command for a peer, which may ask for it, and answer it with [`Input::Send`]. Whether
+    /// commands are accepted at all, and how many wait, is the monitor's.
     RemoteExecute {
         /// Who asks.
         endpoint: Str,

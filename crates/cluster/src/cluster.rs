@@ -10,7 +10,7 @@ use crate::api::{Effect, Input, LinkId, Settings, Severity};
 use crate::authority::{Authority, HostPinned};
 use crate::capability::HOST_CHILDREN_INHERIT_AUTHORITY;
 use crate::config_sync::ZoneFiles;
-use crate::execute::RemoteQueue;
+use crate::execute::Executions;
 use crate::link::{Link, Peer};
 use crate::log::Catalogue;
 use crate::pki::PkiState;
@@ -41,7 +41,7 @@ pub struct Cluster {
     pub(crate) authoritative: BTreeSet<Str>,
     pub(crate) pki: PkiState,
     pub(crate) requests: Requests,
-    pub(crate) remote: RemoteQueue,
+    pub(crate) executions: Executions,
     pub(crate) received: Rate,
     pub(crate) relayed: Rate,
     pub(crate) last_ts: Timestamp,
@@ -54,7 +54,6 @@ pub struct Cluster {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Listener {
     pub(crate) accept_config: bool,
-    pub(crate) accept_commands: bool,
     /// `None` for no limit.
     pub(crate) anonymous_max: Option<usize>,
 }
@@ -93,7 +92,7 @@ impl Cluster {
             authoritative: BTreeSet::new(),
             pki: PkiState::default(),
             requests: Requests::default(),
-            remote: RemoteQueue::default(),
+            executions: Executions::default(),
             received: Rate::default(),
             relayed: Rate::default(),
             last_ts: Timestamp::NEVER,
@@ -128,14 +127,6 @@ impl Cluster {
                 method,
                 params,
             } => {
-                self.send_direct(&endpoint, &method, params);
-            }
-            Input::Reply {
-                endpoint,
-                method,
-                params,
-            } => {
-                self.remote.finished();
                 self.send_direct(&endpoint, &method, params);
             }
             Input::Relay {
@@ -234,7 +225,6 @@ impl Cluster {
                     self.timers
                         .set(self.now + AUTHORITY_INTERVAL_S, Timer::Authority);
                     self.update_authority();
-                    self.report_remote_queue();
                 }
                 Timer::Liveness => {
                     self.timers
@@ -258,7 +248,6 @@ impl Cluster {
         let listener = generation.of_type("ApiListener").next().cloned();
         self.listener = listener.map_or_else(Listener::default, |object| Listener {
             accept_config: object.boolean("accept_config"),
-            accept_commands: object.boolean("accept_commands"),
             anonymous_max: object
                 .get("max_anonymous_clients")
                 .as_number()

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use bheka_model::{Acknowledgement, CheckableName, Command, Event, EventKind};
+use bheka_model::{Acknowledgement, CheckResult, CheckableName, Command, Event, EventKind};
 use bheka_value::{Str, Timestamp, Value};
 
-use crate::check_result;
 use crate::message::Message;
 
 /// Who may send a message, as the zone checks see it.
@@ -94,7 +93,7 @@ pub fn decode(
     let flag = |name: &str| message.param(name).is_true();
     Ok(Some(match method {
         "event::CheckResult" => {
-            let result = check_result::from_value(&message.param("cr"))
+            let result = CheckResult::from_value(&message.param("cr"))
                 .ok_or("parameter 'cr' must be a check result")?;
             Command::ProcessResult {
                 checkable,
@@ -175,10 +174,7 @@ pub struct Encoded {
 #[must_use]
 pub fn encode(event: &Event) -> Option<Encoded> {
     let (method, fields): (_, Vec<(&'static str, Value)>) = match &event.kind {
-        EventKind::CheckResult(result) => (
-            "event::CheckResult",
-            vec![("cr", check_result::to_value(result))],
-        ),
+        EventKind::CheckResult(result) => ("event::CheckResult", vec![("cr", result.to_value())]),
         EventKind::NextCheck(at) => ("event::SetNextCheck", vec![("next_check", stamp(*at))]),
         EventKind::LastCheckStarted(at) => (
             "event::SetLastCheckStarted",

@@ -2,30 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use bheka_model::{CheckResult, Command, Origin};
+use bheka_model::{Command, Origin};
 use bheka_value::{Str, Timestamp, Value};
 
-use crate::api::{Effect, Logged, SecurityObject, Severity};
+use crate::api::{Effect, Logged, SecurityObject};
 use crate::capability::EXECUTE_ARBITRARY_COMMAND;
-use crate::check_result;
 use crate::cluster::Cluster;
 use crate::events;
 use crate::message::Message;
 use crate::receive::Outcome;
 
-/// Requests that wait or run; more are dropped without an answer (Icinga 2's limit).
-pub(crate) const REMOTE_QUEUE_MAX: usize = 25_000;
-
 /// How many executions of `execute-command` are remembered for their answers.
 const EXECUTIONS_MAX: usize = 10_000;
 
-/// Requests handed to the monitor that it has not answered.
+/// Executions that were sent somewhere, for the right to answer.
 #[derive(Debug, Default)]
-pub(crate) struct RemoteQueue {
-    waiting: usize,
-    taken: u64,
-    dropped: u64,
-    executions: BTreeMap<Str, Execution>,
+pub(crate) struct Executions {
+    known: BTreeMap<Str, Execution>,
 }
 
 /// Where an execution was sent to.
@@ -35,18 +28,13 @@ struct Execution {
     deadline: Timestamp,
 }
 
-impl RemoteQueue {
-    pub(crate) fn finished(&mut self) {
-        self.waiting = self.waiting.saturating_sub(1);
-    }
-
+impl Executions {
     fn remember(&mut self, id: Str, endpoint: Str, deadline: Timestamp, now: Timestamp) {
-        if self.executions.len() >= EXECUTIONS_MAX {
-            self.executions
-                .retain(|_, execution| execution.deadline >= now);
+        if self.known.len() >= EXECUTIONS_MAX {
+            self.known.retain(|_, execution| execution.deadline >= now);
         }
-        if self.executions.len() < EXECUTIONS_MAX {
-            self.executions.insert(id, Execution { endpoint, deadline });
+        if self.known.len() < EXECUTIONS_MAX {
+            self.known.insert(id, Execution { endpoint, deadline });
         }
     }
 }
@@ -81,80 +69,38 @@ impl Cluster {
             Some(target) if target != self.settings.local_endpoint => {
                 self.forward(endpoint, &origin, &target, message)
             }
-            _ => self.execute_here(endpoint, message),
+            _ => {
+                let params = message.params.clone();
+                self.effects.push(Effect::RemoteExecute {
+                    endpoint: endpoint.clone(),
+                    params,
+                });
+                Outcome::Done
+            }
         }
     }
 
-    fn execute_here(&mut self, endpoint: &Str, message: &Message) -> Outcome {
-        let local = &self.settings.local_endpoint;
-        if !self.listener.accept_commands {
-            let refusal = format!("Endpoint '{local}' does not accept commands.");
-            self.answer(endpoint, message, &refusal, EXIT_REFUSED);
-            return Outcome::Done;
-        }
-        let command_type = message.text_param("command_type").unwrap_or_default();
-        let command = message.text_param("command").unwrap_or_default();
-        let (type_name, words) = match &*command_type {
-            "check_command" => ("CheckCommand", "Check command"),
-            "event_command" => ("EventCommand", "Event command"),
-            "notification_command" => ("NotificationCommand", "Notification command"),
-            other => return Outcome::Failed(format!("unknown command_type '{other}'")),
-        };
-        if self.generation.get(type_name, &command).is_none() {
-            let refusal = format!("{words} '{command}' does not exist.");
-            if type_name != "CheckCommand" {
-                self.log(Severity::Warning, "ClusterEvents", refusal.clone());
-            }
-            self.answer(endpoint, message, &refusal, EXIT_UNKNOWN);
-            return Outcome::Done;
-        }
-        let is_answered = type_name == "CheckCommand" || has_source(message);
-        if is_answered {
-            if self.remote.waiting >= REMOTE_QUEUE_MAX {
-                self.remote.dropped += 1;
-                return Outcome::Done;
-            }
-            self.remote.waiting += 1;
-        }
-        self.remote.taken += 1;
-        let params = message.params.clone();
-        self.effects.push(Effect::RemoteExecute {
-            endpoint: endpoint.clone(),
-            params,
-        });
-        Outcome::Done
-    }
-
-    /// Tells who asked why a command was not run, in the form it asked for.
-    fn answer(&mut self, endpoint: &Str, message: &Message, text: &str, exit: f64) {
-        let Some(checkable) = events::checkable(message) else {
+    /// Tells who asked why a command was not passed on. Checks of the schedule are never passed
+    /// on, so only what has a `source` is answered.
+    fn refuse(&mut self, endpoint: &Str, message: &Message, text: &str) {
+        let (Some(checkable), Some(source)) =
+            (events::checkable(message), message.text_param("source"))
+        else {
             return;
         };
-        let (method, params) = if let Some(source) = message.text_param("source") {
-            let now = Value::Number(self.now.seconds());
-            let fields = vec![
-                ("end", now.clone()),
-                ("execution", Value::String(source)),
-                ("exit", Value::Number(exit)),
-                ("output", Value::string(text)),
-                ("start", now),
-            ];
-            ("event::ExecutedCommand", events::about(&checkable, fields))
-        } else if message.param("command_type").as_str() == Some("check_command") {
-            let result = CheckResult {
-                state: 3,
-                output: text.into(),
-                previous_hard_state: 0,
-                ..CheckResult::default()
-            };
-            (
-                "event::CheckResult",
-                events::about(&checkable, vec![("cr", check_result::to_value(&result))]),
-            )
-        } else {
-            return;
-        };
-        self.send_direct(endpoint, method, params);
+        let now = Value::Number(self.now.seconds());
+        let fields = vec![
+            ("end", now.clone()),
+            ("execution", Value::String(source)),
+            ("exit", Value::Number(EXIT_REFUSED)),
+            ("output", Value::string(text)),
+            ("start", now),
+        ];
+        self.send_direct(
+            endpoint,
+            "event::ExecutedCommand",
+            events::about(&checkable, fields),
+        );
     }
 
     /// Passes a command on to an endpoint below, if everybody on the way there understands it.
@@ -172,7 +118,7 @@ impl Cluster {
         });
         let Some((zone, child)) = path else {
             let text = format!("Endpoint '{target}' is not below this node's zone.");
-            self.answer(endpoint, message, &text, EXIT_REFUSED);
+            self.refuse(endpoint, message, &text);
             return Outcome::Done;
         };
         let members = self
@@ -186,7 +132,7 @@ impl Cluster {
         });
         if let Some(unable) = unable {
             let text = format!("Endpoint '{unable}' does not support executing commands.");
-            self.answer(endpoint, message, &text, EXIT_REFUSED);
+            self.refuse(endpoint, message, &text);
             return Outcome::Done;
         }
         let checkable = events::checkable(message);
@@ -198,12 +144,12 @@ impl Cluster {
         });
         if !is_accessible {
             let text = format!("Zone '{child}' cannot access the checkable.");
-            self.answer(endpoint, message, &text, EXIT_REFUSED);
+            self.refuse(endpoint, message, &text);
             return Outcome::Done;
         }
         if let Some(source) = message.text_param("source") {
             let deadline = Timestamp(message.number_param("deadline").unwrap_or(f64::MAX));
-            self.remote
+            self.executions
                 .remember(source, target.clone(), deadline, self.now);
         }
         let object = Some(SecurityObject {
@@ -236,8 +182,8 @@ impl Cluster {
             return Outcome::Done;
         };
         let executor = self
-            .remote
             .executions
+            .known
             .get(&*id)
             .map(|execution| &execution.endpoint);
         let is_executor_zone = |from: &str| {
@@ -279,7 +225,7 @@ impl Cluster {
             if let Some(Value::String(endpoint)) = entry.get("endpoint") {
                 let deadline = entry.get("deadline").and_then(|value| value.to_number());
                 let deadline = Timestamp(deadline.unwrap_or(f64::MAX));
-                self.remote.remember(id, endpoint, deadline, self.now);
+                self.executions.remember(id, endpoint, deadline, self.now);
             }
         }
     }
@@ -292,28 +238,7 @@ impl Cluster {
             self.send(link, &Message::call(method, params));
         }
     }
-
-    pub(crate) fn report_remote_queue(&mut self) {
-        let (taken, dropped) = (self.remote.taken, self.remote.dropped);
-        if dropped > 0 {
-            let text = format!("Remote check queue ran out of slots. {dropped} checks discarded.");
-            self.log(Severity::Critical, "ClusterEvents", text);
-        }
-        if taken > 0 {
-            let waiting = self.remote.waiting;
-            let text = format!("items: {waiting}, rate: {:.2}/s", taken as f64 / 10.0);
-            self.log(Severity::Notice, "RemoteCheckQueue", text);
-        }
-        self.remote.taken = 0;
-        self.remote.dropped = 0;
-    }
-}
-
-fn has_source(message: &Message) -> bool {
-    message.text_param("source").is_some()
 }
 
 /// Exit status for what may not be run.
 const EXIT_REFUSED: f64 = 126.0;
-/// Exit status for a command that does not exist.
-const EXIT_UNKNOWN: f64 = 3.0;

@@ -18,7 +18,6 @@
 
 mod api;
 mod authority;
-mod check_result;
 mod cluster;
 pub mod config_sync;
 mod dial;

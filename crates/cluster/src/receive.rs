@@ -1,6 +1,6 @@
 //! What a peer says, and whether it may.
 
-use bheka_model::{Command, Origin};
+use bheka_model::Origin;
 use bheka_value::{Str, Timestamp, Value};
 
 use crate::api::{Effect, LinkId, Severity};
@@ -237,17 +237,7 @@ impl Cluster {
             }
             Err(text) => return Outcome::Failed(text),
         };
-        if let Command::SetNextCheck { at, .. } = &command
-            && *at < self.settings.program_start + NEXT_CHECK_GRACE_S
-        {
-            return Outcome::Done;
-        }
         self.remember_executions(&command);
-        let origin = if self.is_own_result(&command, endpoint) {
-            Origin::local()
-        } else {
-            origin
-        };
         self.effects.push(Effect::Command { command, origin });
         Outcome::Done
     }
@@ -304,23 +294,6 @@ impl Cluster {
         self.topology
             .local_zone()
             .is_some_and(|local| self.topology.is_within(local, zone))
-    }
-
-    /// A result that this node has asked for: its checkable is in its zone and its to check, and
-    /// the sender is the command endpoint.
-    fn is_own_result(&self, command: &Command, endpoint: &Str) -> bool {
-        let Command::ProcessResult { checkable, .. } = command else {
-            return false;
-        };
-        let Some(object) = self.generation.checkable(checkable) else {
-            return false;
-        };
-        object.optional("command_endpoint").as_ref() == Some(endpoint)
-            && object
-                .zone
-                .as_deref()
-                .is_none_or(|zone| self.topology.is_local(zone))
-            && self.authority.is_mine_checkable(checkable)
     }
 
     fn config_received(&mut self, endpoint: &Str, message: &Message) -> Outcome {
@@ -427,9 +400,6 @@ fn known_method(method: &str) -> Option<&'static str> {
         .ok()
         .map(|index| METHODS[index])
 }
-
-/// `event::SetNextCheck` for a time before start plus this many seconds is dropped.
-const NEXT_CHECK_GRACE_S: f64 = 60.0;
 
 #[cfg(test)]
 mod tests {

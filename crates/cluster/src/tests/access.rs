@@ -66,29 +66,6 @@ fn results_are_taken_from_the_command_endpoint() {
 }
 
 #[test]
-fn an_answer_to_the_own_question_is_the_own_result() {
-    let mut node = Node::new("m1", tree());
-    let link = node.up("a1");
-    let origin = |effects: &[Effect]| {
-        effects.iter().find_map(|effect| match effect {
-            Effect::Command { origin, .. } => Some(origin.clone()),
-            _ => None,
-        })
-    };
-    let held = origin(&node.receive(link, &result_json("remote"))).unwrap();
-    assert!(
-        !held.is_local(),
-        "nothing is this node's before it has looked for the others"
-    );
-    node.pass(35.0);
-    assert!(
-        origin(&node.receive(link, &result_json("remote")))
-            .unwrap()
-            .is_local()
-    );
-}
-
-#[test]
 fn some_events_stay_within_a_zone() {
     let suppressed = r#"{"method":"event::SetSuppressedNotifications","params":{"host":"ha","suppressed_notifications":64}}"#;
     assert!(taken("m1", "m2", suppressed));
@@ -186,16 +163,4 @@ fn configuration_is_taken_from_above_when_allowed() {
     let parent = node.up("m1");
     let escape = r#"{"method":"config::Update","params":{"update":{"far":{"/../a.conf":"x"}}}}"#;
     assert_eq!(configs(&node.receive(parent, escape)), 0);
-}
-
-#[test]
-fn a_check_time_around_the_start_is_not_taken() {
-    let at = |seconds: f64| {
-        format!(
-            r#"{{"method":"event::SetNextCheck","params":{{"host":"hm","next_check":{}}}}}"#,
-            START + seconds
-        )
-    };
-    assert!(!taken("m1", "m2", &at(59.0)));
-    assert!(taken("m1", "m2", &at(61.0)));
 }

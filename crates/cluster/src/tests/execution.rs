@@ -11,18 +11,6 @@ fn handed_on(effects: &[Effect]) -> usize {
         .count()
 }
 
-fn output(effects: &[Effect]) -> String {
-    let (_, message) = &messages(effects)[0];
-    let cr = message.param("cr");
-    cr.as_dictionary()
-        .unwrap()
-        .get("output")
-        .unwrap()
-        .as_str()
-        .unwrap()
-        .to_owned()
-}
-
 #[test]
 fn a_parent_may_ask() {
     let mut node = Node::new("a1", tree());
@@ -38,48 +26,6 @@ fn a_parent_may_ask() {
         0,
         "nor may a grandparent"
     );
-}
-
-#[test]
-fn refusals_are_answered_as_stock_nodes_do() {
-    let mut node = Node::new("a1", tree());
-    let parent = node.up("m1");
-    let effects = node.receive(parent, &ASK.replace("ping", "nosuch"));
-    assert_eq!(output(&effects), "Check command 'nosuch' does not exist.");
-    assert_eq!(messages(&effects)[0].1.ts, None);
-    let mut objects = tree();
-    objects[0] = listener(false);
-    node.reconfigure(objects);
-    let effects = node.receive(parent, ASK);
-    assert_eq!(output(&effects), "Endpoint 'a1' does not accept commands.");
-    assert_eq!(
-        messages(&effects)[0].1.to_json(),
-        r#"{"jsonrpc":"2.0","method":"event::CheckResult","params":{"cr":{"active":true,"check_source":"","command":null,"execution_end":0,"execution_start":0,"exit_status":0,"output":"Endpoint 'a1' does not accept commands.","performance_data":null,"previous_hard_state":0,"schedule_end":0,"schedule_start":0,"scheduling_source":"","state":3,"ttl":0,"type":"CheckResult","vars_after":null,"vars_before":null},"host":"remote"}}"#
-    );
-    let sourced = ASK.replace(r#""macros""#, r#""source":"u1","macros""#);
-    let effects = node.receive(parent, &sourced);
-    let (_, message) = &messages(&effects)[0];
-    assert_eq!(message.method_name(), "event::ExecutedCommand");
-    assert_eq!(message.number_param("exit"), Some(126.0));
-}
-
-#[test]
-fn too_many_requests_are_dropped_and_counted() {
-    let mut node = Node::new("a1", tree());
-    let parent = node.up("m1");
-    let taken: usize = (0..25_003)
-        .map(|_| handed_on(&node.receive(parent, ASK)))
-        .sum();
-    assert_eq!(taken, 25_000);
-    let reply = || Input::Reply {
-        endpoint: "m1".into(),
-        method: "event::CheckResult".into(),
-        params: Value::dictionary::<&str>([]),
-    };
-    assert_eq!(sent(&node.handle(reply())).len(), 1);
-    assert_eq!(handed_on(&node.receive(parent, ASK)), 1);
-    let effects = node.pass(10.0);
-    assert!(lines(&effects, Severity::Critical)[0].contains("3 checks discarded"));
 }
 
 #[test]

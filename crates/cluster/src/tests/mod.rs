@@ -259,7 +259,7 @@ fn result_json(host: &str) -> String {
         state: 0,
         ..CheckResult::default()
     };
-    let cr = crate::check_result::to_value(&result);
+    let cr = result.to_value();
     let params = Value::dictionary([("cr", cr), ("host", Value::string(host))]);
     Message::call("event::CheckResult", params).to_json()
 }

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use bheka_model::Command;
+
 use super::*;
 use crate::{events, netstring};
 
@@ -51,11 +53,23 @@ fn captured_events_survive_the_way_through_the_model() {
 }
 
 #[test]
-fn a_result_without_performance_data_is_no_result() {
+fn a_result_without_performance_data_is_not_taken_for_ok() {
     let cr = r#"{"method":"event::CheckResult","params":{"host":"hm","cr":{"type":"CheckResult","state":2}}}"#;
     let mut node = Node::new("m1", tree());
     let link = node.up("m2");
     let effects = node.receive(link, cr);
+    let state = effects.iter().find_map(|effect| match effect {
+        Effect::Command {
+            command: Command::ProcessResult { result, .. },
+            ..
+        } => Some(result.state),
+        _ => None,
+    });
+    assert_eq!(state, Some(2));
+    let effects = node.receive(
+        link,
+        &cr.replace("CheckResult\",\"state", "Other\",\"state"),
+    );
     assert_eq!(commands(&effects), 0);
     assert!(lines(&effects, Severity::Warning)[0].contains("'cr' must be a check result"));
 }
