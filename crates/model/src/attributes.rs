@@ -245,7 +245,8 @@ impl Facts<'_> {
 /// only when it was set.
 #[must_use]
 pub fn is_shown(object: &ConfigObject, field: &FieldInfo) -> bool {
-    !field.flags.has(Flags::NO_USER_VIEW)
-        && !(field.name == "host" && field.flags.has(Flags::NAVIGATION))
-        && (!field.flags.has(Flags::NEWER) || object.attributes.contains_key(field.name))
+    let leads_to_object = field.name == "host" && field.flags.has(Flags::NAVIGATION);
+    let unset = || !object.attributes.contains_key(field.name);
+    let unknown_to_2_13 = field.flags.has(Flags::NEWER) && unset();
+    !(field.flags.has(Flags::NO_USER_VIEW) || leads_to_object || unknown_to_2_13)
 }

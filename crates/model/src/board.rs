@@ -8,13 +8,16 @@ use bheka_value::{Str, Timestamp, Value};
 
 use crate::{CheckableName, CheckableState, Generation};
 
+/// Live attributes of an object.
+type Attributes = Arc<BTreeMap<Str, Value>>;
+
 /// Published copies of live state, one immutable snapshot an object, so that readers (API,
 /// status) never stop the writer and never see half a change.
 #[derive(Debug, Default)]
 pub struct Board {
     generation: ArcSwap<Generation>,
     checkables: RwLock<HashMap<CheckableName, Arc<ArcSwap<CheckableState>>>>,
-    others: RwLock<HashMap<(Str, Str), Arc<BTreeMap<Str, Value>>>>,
+    others: RwLock<HashMap<(Str, Str), Attributes>>,
     program_start: ArcSwap<Timestamp>,
 }
 

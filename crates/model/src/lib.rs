@@ -18,6 +18,8 @@ mod counts;
 mod diff;
 mod event;
 mod generation;
+#[cfg(test)]
+mod golden;
 mod literal;
 mod live;
 mod names;

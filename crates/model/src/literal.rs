@@ -76,12 +76,7 @@ fn write(value: &Value, number: &impl Fn(f64) -> String, depth: (usize, usize), 
         }
         Value::Dictionary(entries) => {
             let entries = entries.entries();
-            scope(
-                entries.iter().map(|(key, value)| (key, value)),
-                number,
-                depth,
-                out,
-            );
+            scope(entries.iter(), number, depth, out);
         }
         Value::Function(function) => {
             let info = function.info();

@@ -224,13 +224,9 @@ fn shown(value: &Value) -> String {
             let items: Vec<String> = items.items().iter().map(shown).collect();
             format!("[ {} ]", items.join(", "))
         }
-        other => literal(other, number_text),
+        Value::Number(number) => bheka_value::format_number(*number),
+        other => literal(other, |number| format!("{number:.6}")),
     }
-}
-
-/// Whole numbers without a fraction, others with six decimals.
-fn number_text(number: f64) -> String {
-    bheka_value::format_number(number)
 }
 
 /// `[ "path", 1, 1, 1, 15 ]`, with an operator before it for a change.

@@ -146,3 +146,59 @@ impl ZoneTree {
         self.is_global(object_zone) || self.is_within(object_zone, zone)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bheka_value::Value;
+
+    use super::*;
+    use crate::golden::declaration;
+
+    fn tree() -> ZoneTree {
+        let zone = |name: &str, entries: &[(&str, Value)]| {
+            declaration("Zone", name, Value::dictionary(entries.iter().cloned()))
+        };
+        let endpoint = |name| declaration("Endpoint", name, Value::dictionary::<&str>([]));
+        let list = |name: &str| Value::array([name.into()]);
+        let declarations = vec![
+            endpoint("m1"),
+            endpoint("s1"),
+            zone("master", &[("endpoints", list("m1"))]),
+            zone(
+                "sat",
+                &[("endpoints", list("s1")), ("parent", "master".into())],
+            ),
+            zone("agent", &[("parent", "sat".into())]),
+            zone("other", &[("parent", "master".into())]),
+            zone("templates", &[("global", true.into())]),
+        ];
+        let built = crate::build(1, declarations, BTreeMap::new());
+        assert!(!built.has_errors());
+        ZoneTree::from(&built.generation, "s1")
+    }
+
+    #[test]
+    fn the_tree_knows_up_and_down() {
+        let tree = tree();
+        assert_eq!(tree.local_zone().unwrap(), &Str::new("sat"));
+        assert_eq!(tree.ancestors("agent"), ["sat", "master"].map(Str::from));
+        assert_eq!(tree.children("master"), ["other", "sat"].map(Str::from));
+        assert_eq!(tree.zone_of("m1").unwrap(), &Str::new("master"));
+        assert_eq!(tree.endpoints("sat"), ["s1"]);
+    }
+
+    #[test]
+    fn parents_reach_down_and_never_up() {
+        let tree = tree();
+        assert!(tree.can_access("master", Some("agent")));
+        assert!(tree.can_access("sat", Some("sat")));
+        assert!(!tree.can_access("agent", Some("sat")));
+        assert!(!tree.can_access("other", Some("agent")));
+        assert!(tree.can_access("agent", Some("templates")));
+        // Without a zone an object belongs to the local one.
+        assert!(tree.can_access("master", None));
+        assert!(!tree.can_access("agent", None));
+    }
+}

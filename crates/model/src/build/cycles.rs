@@ -99,16 +99,19 @@ fn ring(
     let taken = |(node, next): &(usize, usize)| edges.get(node)?.get(next.checked_sub(1)?);
     let at = path.iter().rev().find_map(|step| taken(step)?.dependency)?;
     let label = |node: usize| format!("{} '{}'", drafts[node].type_name(), drafts[node].name());
-    let mut text = format!("Dependency cycle detected: {}", label(path[0].0));
+    let mut links = Vec::new();
     for step in path {
         let edge = taken(step)?;
-        text.push_str(" depends on ");
-        text.push_str(&label(edge.parent));
-        if let Some(dependency) = edge.dependency {
-            text.push_str(&format!(" (Dependency '{}')", drafts[dependency].name()));
-        }
-        text.push(',');
+        let by = match edge.dependency {
+            Some(dependency) => format!(" (Dependency '{}')", drafts[dependency].name()),
+            None => String::new(),
+        };
+        links.push(format!(
+            "{} depends on {}{by}",
+            label(step.0),
+            label(edge.parent)
+        ));
     }
-    text.pop();
+    let text = format!("Dependency cycle detected: {}", links.join(", "));
     Some((at, Fault::plain(text)))
 }

@@ -91,9 +91,9 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
             faults.push(Fault::attribute("states", complaint));
         }
     }
-    if let Some(types) = draft.set("types").filter(|value| !value.is_empty()) {
-        if bits(types, type_bit).is_none_or(|bits| bits & !TYPES_ALL != 0) {
-            faults.push(Fault::attribute("types", "Type filter is invalid."));
-        }
+    let types = draft.set("types").filter(|value| !value.is_empty());
+    let invalid = |types| bits(types, type_bit).is_none_or(|bits| bits & !TYPES_ALL != 0);
+    if types.is_some_and(invalid) {
+        faults.push(Fault::attribute("types", "Type filter is invalid."));
     }
 }

@@ -189,8 +189,8 @@ fn number(draft: &Draft, name: &str) -> f64 {
 }
 
 fn positive(draft: &Draft, name: &str, complaint: &str, faults: &mut Vec<Fault>) {
-    // Written so that NaN fails, too.
-    if !(number(draft, name) > 0.0) {
+    let number = number(draft, name);
+    if number.is_nan() || number <= 0.0 {
         faults.push(Fault::attribute(name, complaint));
     }
 }
@@ -232,13 +232,14 @@ fn notification(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
                 .filter(|it| !it.is_empty())
                 .and_then(|it| it.to_number())
         };
-        if let (Some(begin), Some(end)) = (at("begin"), at("end")) {
-            if begin > end {
-                faults.push(Fault::attribute(
-                    "times",
-                    "'begin' must be smaller than 'end'.",
-                ));
-            }
+        if at("begin")
+            .zip(at("end"))
+            .is_some_and(|(begin, end)| begin > end)
+        {
+            faults.push(Fault::attribute(
+                "times",
+                "'begin' must be smaller than 'end'.",
+            ));
         }
     }
     if missing_service(draft, index, "host_name", "service_name") {

@@ -46,7 +46,6 @@ pub(super) fn check(path: &mut Vec<Str>, value: &Value, keys: Keys, faults: &mut
         return;
     };
     let entries = entries.read();
-    let before = faults.len();
     for (key, value) in entries.iter() {
         path.push(key.clone());
         match keys.iter().find(|(known, ..)| *known == key.as_str()) {
@@ -54,9 +53,6 @@ pub(super) fn check(path: &mut Vec<Str>, value: &Value, keys: Keys, faults: &mut
             Some((_, shape, _)) => check_value(path, value, *shape, faults),
         }
         path.pop();
-    }
-    if faults.len() > before {
-        return;
     }
     for (key, _, need) in keys {
         if *need == Need::Required && entries.get(*key).is_none_or(Value::is_empty) {
