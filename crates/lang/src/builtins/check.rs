@@ -65,3 +65,8 @@ pub(super) fn checks(env: &Weak<Env>) -> impl Iterator<Item = (&'static str, Val
         )
     })
 }
+
+/// Their names.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name)
+}

@@ -196,6 +196,20 @@ pub(crate) fn fill_globals(
     vec![system, configuration, type_names, icinga]
 }
 
+/// Takes away what only the system's templates may name.
+pub(crate) fn hide_internal(env: &Env) {
+    let Some(internal) = env.globals.get("Internal") else {
+        return;
+    };
+    let Some(internal) = crate::namespace::as_namespace(&internal) else {
+        return;
+    };
+    for name in check::names() {
+        // They were put there as variables, so that this cannot fail.
+        let _ = internal.remove(name);
+    }
+}
+
 /// Puts a constant from outside where the language looks for it.
 fn place_constant(
     name: &str,

@@ -123,6 +123,16 @@ pub(crate) fn get(run: &Run<'_>, context: &Value, name: &str) -> Outcome {
                 None => typed(run, context, name),
             }
         }
+        Value::Function(function) => {
+            let info = function.info();
+            Ok(match name {
+                "name" => Value::String(info.name.clone()),
+                "arguments" => Value::array(info.arguments.iter().cloned().map(Value::String)),
+                "deprecated" => Value::Boolean(info.deprecated),
+                "side_effect_free" => Value::Boolean(info.side_effect_free),
+                _ => return typed(run, context, name),
+            })
+        }
         _ => typed(run, context, name),
     }
 }

@@ -12,7 +12,7 @@ use crate::diag::{LangDiagnostic, Severity};
 use crate::draft::{Draft, State, draft_value};
 use crate::env::Env;
 use crate::eval::{Frame, declare};
-use crate::fault::Fault;
+use crate::fault::{Fault, Stop};
 use crate::registry::Item;
 use crate::run::Run;
 use crate::stack::parallel;
@@ -189,7 +189,11 @@ fn try_item(run: &Run<'_>, item: &Item) -> Result<Option<Arc<Draft>>, Fault> {
     }
     let result = declare::run_item(&mut frame, item);
     drop(frame);
-    result.map_err(|stop| stop.into_fault().located(|| item.location.clone()))?;
+    match result {
+        // A `return` in a body ends it.
+        Ok(_) | Err(Stop::Return(_)) => {}
+        Err(stop) => return Err(stop.into_fault().located(|| item.location.clone())),
+    }
     draft.write().modifications = hints.into_inner();
     name_draft(&draft, item)?;
     Ok(Some(draft))

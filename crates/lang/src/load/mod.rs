@@ -194,6 +194,7 @@ pub(crate) fn load_system(run: &Run<'_>, report: &mut Report) {
         }
         commit(run, report);
     }
+    crate::builtins::hide_internal(run.env);
 }
 
 fn evaluate_file(run: &Run<'_>, path: &str, mut origin: Origin, report: &mut Report) {
