@@ -1,6 +1,7 @@
 //! A monitoring daemon that speaks Icinga 2.
 
 mod cli;
+mod config;
 mod daemon;
 mod host;
 mod log;

@@ -28,9 +28,11 @@ pub(crate) fn change(user: &str, group: &str) -> anyhow::Result<()> {
     let gid = if group.is_empty() {
         primary
     } else {
-        lookup("/etc/group", group).map(|(gid, _)| gid).with_context(|| {
-            format!("group '{group}' does not exist; name another one with -D RunAsGroup=NAME")
-        })?
+        lookup("/etc/group", group)
+            .map(|(gid, _)| gid)
+            .with_context(|| {
+                format!("group '{group}' does not exist; name another one with -D RunAsGroup=NAME")
+            })?
     };
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let error = Command::new(program)
@@ -59,7 +61,10 @@ fn find(text: &str, name: &str) -> Option<(u32, u32)> {
             return None;
         }
         let id = fields.nth(1)?.parse().ok()?;
-        let second = fields.next().and_then(|field| field.parse().ok()).unwrap_or(id);
+        let second = fields
+            .next()
+            .and_then(|field| field.parse().ok())
+            .unwrap_or(id);
         Some((id, second))
     })
 }

@@ -1,17 +1,523 @@
-//! The running daemon.
+//! The running daemon: start, reload, end.
 
 pub(crate) mod account;
+mod backend;
+mod certificates;
+pub(crate) mod clock;
+mod config_sync;
+mod core;
+mod detach;
+mod links;
+mod logging;
+mod pidfile;
+mod replay;
+mod runner;
+mod runtime;
+mod saving;
+mod status;
+mod store;
 
+pub(crate) use store::replace as replace_file;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::{Context as _, bail};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use bheka_api::{Api, Template};
+use bheka_cluster::{Cluster, Input};
+use bheka_lang::Globals;
+use bheka_model::{Board, ConfigObject, Generation};
+use bheka_monitor::Monitor;
+use bheka_net::{Deadlines, Identity, IdentityFiles, TlsSettings};
+use bheka_value::{Str, Timestamp};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::backend::DaemonBackend;
+use self::certificates::Certificates;
+use self::core::{Core, Job, Jobs};
+use self::links::{Dialler, LinkSettings};
+use self::pidfile::PidFile;
+use self::replay::ReplayLog;
+use self::runner::Runner;
+use self::saving::Saving;
+use self::status::Figures;
+use self::store::Store;
 use crate::cli::DaemonOptions;
+use crate::config;
 use crate::settings::Settings;
 
-/// Runs the daemon until it is told to end.
+/// How long the writer may take to save everything at the end.
+const FINISH_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the daemon until it is told to end; with `--validate`, only checks the configuration.
 ///
 /// # Errors
 /// When it cannot start.
 pub(crate) fn run(settings: Settings, options: DaemonOptions) -> anyhow::Result<ExitCode> {
     account::change(&settings.run_as_user, &settings.run_as_group)?;
-    anyhow::bail!("cannot start with {:?}", options.config)
+    if options.daemonize && !options.validate && !detach::is_detached() {
+        return detach::start_again(&settings);
+    }
+    detach::leave_terminal(options.daemonize)?;
+    tracing::info!(target: "cli", "Icinga application loader (version: {})",
+        crate::version::version());
+    let Some(loaded) = config::load(&settings, &options, 1)? else {
+        return Ok(ExitCode::FAILURE);
+    };
+    if options.validate {
+        tracing::info!(target: "cli", "Finished validating the configuration file(s).");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let pid_file = PidFile::claim(&settings.paths.pid_path)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("bheka-io")
+        .build()
+        .context("cannot start the runtime for input and output")?;
+    raise_descriptor_limit();
+    let code = runtime.block_on(Daemon::serve(settings, options, loaded));
+    // What still runs in the background may not hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    drop(pid_file);
+    code
+}
+
+/// The parts that a reload needs.
+struct Daemon {
+    settings: Settings,
+    options: DaemonOptions,
+    jobs: Jobs,
+    dialler: Dialler,
+    certificates: Option<Certificates>,
+    templates: Arc<ArcSwap<Vec<(Str, Template)>>>,
+    globals: Arc<ArcSwapOption<Globals>>,
+    board: Arc<Board>,
+    generations: u64,
+}
+
+impl Daemon {
+    async fn serve(
+        settings: Settings,
+        options: DaemonOptions,
+        loaded: config::Loaded,
+    ) -> anyhow::Result<ExitCode> {
+        let program_start = clock::now();
+        let generation = Arc::new(loaded.generation);
+        logging::configure(&options.logs, &settings, &options, &generation);
+        if options.close_stdio {
+            tracing::debug!(target: "cli", "The console log ends here (--close-stdio)");
+        }
+        let mut signals = Signals::new()?;
+        let (jobs, queue) = Jobs::queue();
+        let runtime = tokio::runtime::Handle::current();
+        let (end, ending) = watch::channel(false);
+        let listener = generation.of_type("ApiListener").next().cloned();
+        let node_name = node_name(&settings, &generation);
+        let files = IdentityFiles::in_directory(&settings.paths.certs_dir(), &node_name);
+        let identity = load_identity(listener.as_deref(), &files)?;
+        let local_endpoint: Str = match &listener {
+            Some(_) => identity.cn().map_or_else(|| node_name.clone(), Str::from),
+            None => node_name.clone(),
+        };
+        if listener.is_some() && generation.get("Endpoint", &local_endpoint).is_none() {
+            bail!(
+                "Endpoint object for '{local_endpoint}' is missing, which is this node's name in \
+                 '{}'; add it to zones.conf, or run 'node setup'",
+                files.certificate.display()
+            );
+        }
+        let dialler = Dialler::new(jobs.clone(), runtime.clone(), Arc::clone(&identity));
+        let certificates = Certificates::new(
+            &settings.paths,
+            files,
+            Arc::clone(&identity),
+            jobs.clone(),
+            runtime.clone(),
+        );
+        let board = Arc::new(Board::default());
+        let figures = Arc::new(ArcSwap::from_pointee(Figures::default()));
+        let core = start_core(CoreParts {
+            settings: &settings,
+            options: &options,
+            jobs: &jobs,
+            runtime: &runtime,
+            ending,
+            board: &board,
+            figures: &figures,
+            dialler: &dialler,
+            certificates: &certificates,
+            local_endpoint: &local_endpoint,
+            node_name: &node_name,
+            program_start,
+        })?;
+        let templates = Arc::new(ArcSwap::from_pointee(loaded.templates));
+        let mut daemon = Self {
+            settings,
+            options,
+            jobs,
+            dialler,
+            certificates: listener.is_some().then_some(certificates),
+            templates,
+            globals: Arc::default(),
+            board,
+            generations: 1,
+        };
+        daemon.apply_listener(&generation);
+        daemon.adopt(loaded.globals);
+        let (writer, files) = core.spawn(queue, &daemon)?;
+        daemon.introduce(files).await;
+        daemon.swap(&generation).await;
+        if let Some(listener) = &listener {
+            let backend = DaemonBackend {
+                board: Arc::clone(&daemon.board),
+                figures,
+                templates: Arc::clone(&daemon.templates),
+                globals: Arc::clone(&daemon.globals),
+                jobs: daemon.jobs.clone(),
+                node_name: node_name.clone(),
+                program_start,
+            };
+            daemon.listen(listener, Arc::new(Api::new(Arc::new(backend))))?;
+        }
+        notify(&[sd_notify::NotifyState::Ready]);
+        detach::report_ready();
+        tracing::info!(target: "cli", "Started; {} hosts, {} services",
+            generation.count("Host"), generation.count("Service"));
+        daemon.wait(&mut signals).await;
+        notify(&[sd_notify::NotifyState::Stopping]);
+        tracing::info!(target: "Application", "Shutting down...");
+        end.send_replace(true);
+        daemon.jobs.send(Job::Finish).await;
+        let waiting = tokio::task::spawn_blocking(move || writer.join());
+        let code = match tokio::time::timeout(FINISH_PATIENCE, waiting).await {
+            Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
+            _ => {
+                tracing::error!(target: "Application", "the writer did not end in good order");
+                ExitCode::FAILURE
+            }
+        };
+        remove_api_state(&daemon.settings);
+        tracing::info!(target: "Application", "Shutdown complete");
+        Ok(code)
+    }
+
+    /// Tells the core what lies on disk of log and certificates.
+    async fn introduce(&self, found: replay::Found) {
+        let input = Input::LogState {
+            files: found.files,
+            current_records: found.current_records,
+            last_timestamp: found.last_timestamp,
+        };
+        self.jobs.send(Job::Cluster(input)).await;
+        if let Some(certificates) = self.certificates.clone() {
+            let state = tokio::task::spawn_blocking(move || certificates.state()).await;
+            if let Ok(state) = state {
+                self.jobs.send(Job::Cluster(Input::PkiState(state))).await;
+            }
+        }
+    }
+
+    /// Puts a generation in force and waits until it is.
+    async fn swap(&self, generation: &Arc<Generation>) {
+        let (done, applied) = oneshot::channel();
+        self.jobs.send(Job::Reconfigure(Arc::clone(generation), done)).await;
+        let _ = applied.await;
+    }
+
+    /// Lets functions of the configuration see the running daemon, and those of the one before
+    /// come free.
+    fn adopt(&self, globals: Globals) {
+        let board = Arc::clone(&self.board);
+        let logs = Arc::clone(&self.options.logs);
+        globals.attach(Arc::new(runtime::LiveRuntime { board, logs }));
+        if let Some(before) = self.globals.swap(Some(Arc::new(globals))) {
+            before.retire();
+        }
+    }
+
+    /// What of the ApiListener takes effect at once.
+    fn apply_listener(&self, generation: &Generation) {
+        let Some(listener) = generation.of_type("ApiListener").next() else { return };
+        let seconds = |name: &str, default: f64| {
+            let configured = listener.get(name).to_number().filter(|seconds| *seconds > 0.0);
+            Duration::from_secs_f64(configured.unwrap_or(default).min(3600.0))
+        };
+        let deadlines =
+            Deadlines::new(seconds("connect_timeout", 15.0), seconds("tls_handshake_timeout", 10.0));
+        self.dialler.set_settings(LinkSettings { deadlines });
+        if let Some(certificates) = &self.certificates {
+            let salt = listener.optional("ticket_salt");
+            let salt = salt.or_else(|| generation.global_string("TicketSalt"));
+            certificates.set_salt(salt.as_deref().unwrap_or_default());
+        }
+    }
+
+    fn listen(&self, listener: &ConfigObject, api: Arc<Api>) -> anyhow::Result<()> {
+        let host = listener.optional("bind_host");
+        let port = listener.get("bind_port").to_number().unwrap_or(5665.0);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let port = port as u16;
+        let socket = bheka_net::listen(host.as_deref(), port).with_context(|| {
+            format!(
+                "cannot listen on '{}' port {port}; end what listens there, or set 'bind_host' \
+                 and 'bind_port' of the ApiListener",
+                host.as_deref().unwrap_or("::")
+            )
+        })?;
+        let address = socket.local_addr().context("cannot find the listener's own address")?;
+        tracing::info!(target: "ApiListener", "Started new listener on '[{}]:{}'",
+            address.ip(), address.port());
+        write_api_state(&self.settings, &address);
+        tokio::spawn(self.dialler.clone().listen(socket, api));
+        Ok(())
+    }
+
+    /// Serves signals until one says to end.
+    async fn wait(&mut self, signals: &mut Signals) {
+        let mut hourly = tokio::time::interval(Duration::from_secs(3600));
+        loop {
+            tokio::select! {
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
+                _ = signals.hangup.recv() => self.reload().await,
+                _ = signals.user1.recv() => {
+                    tracing::info!(target: "Application", "Received USR1 signal, reopening \
+                        application logs.");
+                    self.options.logs.reopen();
+                }
+                _ = hourly.tick() => {
+                    if let Some(certificates) = self.certificates.clone() {
+                        tokio::task::spawn_blocking(move || certificates.clean_up());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Loads the next generation beside the running one and swaps; on any error the running one
+    /// stays.
+    async fn reload(&mut self) {
+        let started = std::time::Instant::now();
+        tracing::info!(target: "Application", "Received HUP signal, reloading the configuration; \
+            connections and checks go on");
+        notify_reloading();
+        self.generations += 1;
+        let (settings, options) = (self.settings.clone(), self.options.clone());
+        let number = self.generations;
+        let loading =
+            tokio::task::spawn_blocking(move || config::load(&settings, &options, number)).await;
+        let loaded = match loading {
+            Ok(Ok(Some(loaded))) => loaded,
+            Ok(Ok(None)) => return self.refuse("the configuration has errors, see above").await,
+            Ok(Err(error)) => return self.refuse(&format!("{error:#}")).await,
+            Err(error) => return self.refuse(&error.to_string()).await,
+        };
+        let generation = Arc::new(loaded.generation);
+        let running = self.board.generation();
+        let diff = running.diff(&generation);
+        logging::configure(&self.options.logs, &self.settings, &self.options, &generation);
+        self.templates.store(Arc::new(loaded.templates));
+        self.apply_listener(&generation);
+        self.swap(&generation).await;
+        self.adopt(loaded.globals);
+        notify(&[sd_notify::NotifyState::Ready]);
+        tracing::info!(target: "Application", "Reloaded the configuration in {} ms: {} objects \
+            added, {} changed, {} removed, {} unchanged", started.elapsed().as_millis(),
+            diff.added.len(), diff.changed.len(), diff.removed.len(), diff.unchanged);
+    }
+
+    async fn refuse(&self, why: &str) {
+        tracing::error!(target: "Application", "Reload refused: {why}. The running configuration \
+            stays in force.");
+        self.jobs.send(Job::ReloadFailed(clock::now())).await;
+        notify(&[sd_notify::NotifyState::Ready]);
+    }
+}
+
+/// What the core is built of.
+struct CoreParts<'a> {
+    settings: &'a Settings,
+    options: &'a DaemonOptions,
+    jobs: &'a Jobs,
+    runtime: &'a tokio::runtime::Handle,
+    ending: watch::Receiver<bool>,
+    board: &'a Arc<Board>,
+    figures: &'a Arc<ArcSwap<Figures>>,
+    dialler: &'a Dialler,
+    certificates: &'a Certificates,
+    local_endpoint: &'a Str,
+    node_name: &'a Str,
+    program_start: Timestamp,
+}
+
+/// A core that is ready to run, and what its replay log found.
+struct ReadyCore {
+    core: Core,
+    found: replay::Found,
+}
+
+impl ReadyCore {
+    fn spawn(
+        self,
+        queue: mpsc::Receiver<Job>,
+        _daemon: &Daemon,
+    ) -> anyhow::Result<(std::thread::JoinHandle<()>, replay::Found)> {
+        let Self { core, found } = self;
+        let writer = std::thread::Builder::new()
+            .name("bheka-writer".to_owned())
+            .spawn(move || run_or_abort(core, queue))
+            .context("cannot start the writer")?;
+        Ok((writer, found))
+    }
+}
+
+/// A panic in the writer ends the process at once: half-applied state must not be served, what was
+/// saved is on disk, and the service manager starts it again.
+fn run_or_abort(core: Core, queue: mpsc::Receiver<Job>) {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| core.run(queue)));
+    if outcome.is_err() {
+        std::process::abort();
+    }
+}
+
+fn start_core(parts: CoreParts<'_>) -> anyhow::Result<ReadyCore> {
+    let paths = &parts.settings.paths;
+    let (store, saved) = Store::open(&paths.state_path)?;
+    let restored = saving::restore(&saved);
+    if restored.damaged > 0 {
+        tracing::warn!(target: "ConfigObject", "The state file '{}' is damaged in {} place(s); \
+            what could be read is used", paths.state_path.display(), restored.damaged);
+    }
+    tracing::info!(target: "ConfigObject", "Restored {} objects from '{}'",
+        restored.checkables.len() + restored.peers.len(), paths.state_path.display());
+    let mut monitor = Monitor::new(parts.node_name.clone(), parts.program_start);
+    monitor.restore(restored.checkables);
+    // The jitter of dials need not be secret, only different from node to node and start to start.
+    let seed = parts.program_start.seconds().to_bits() ^ u64::from(std::process::id());
+    let settings =
+        bheka_cluster::Settings::new(parts.local_endpoint.clone(), parts.program_start, seed);
+    let mut cluster = Cluster::new(settings);
+    for (endpoint, positions) in restored.peers {
+        cluster.restore(&endpoint, positions);
+    }
+    let (replay, mut found) = ReplayLog::open(&paths.data_dir.join("api/log"))?;
+    found.last_timestamp = found.last_timestamp.max(restored.log_message_timestamp);
+    let core = Core {
+        monitor,
+        cluster,
+        board: Arc::clone(parts.board),
+        figures: Arc::clone(parts.figures),
+        runner: Runner::new(parts.jobs.clone(), parts.runtime.clone(), parts.ending),
+        dialler: parts.dialler.clone(),
+        certificates: parts.certificates.clone(),
+        replay,
+        saving: Saving::new(store, clock::now()),
+        jobs: parts.jobs.clone(),
+        runtime: parts.runtime.clone(),
+        links: HashMap::new(),
+        node_name: parts.node_name.clone(),
+        last_reload_failed: Timestamp::NEVER,
+        logs: Arc::clone(&parts.options.logs),
+    };
+    Ok(ReadyCore { core, found })
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user1: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let wait = |kind| signal(kind).context("cannot wait for signals");
+        Ok(Self {
+            terminate: wait(SignalKind::terminate())?,
+            interrupt: wait(SignalKind::interrupt())?,
+            hangup: wait(SignalKind::hangup())?,
+            user1: wait(SignalKind::user_defined1())?,
+        })
+    }
+}
+
+fn node_name(settings: &Settings, generation: &Generation) -> Str {
+    generation.global_string("NodeName").unwrap_or_else(|| settings.node_name().into())
+}
+
+fn load_identity(
+    listener: Option<&ConfigObject>,
+    files: &IdentityFiles,
+) -> anyhow::Result<Arc<Identity>> {
+    let Some(listener) = listener else {
+        let identity = Identity::anonymous().context("cannot set up TLS")?;
+        return Ok(Arc::new(identity));
+    };
+    let files = IdentityFiles {
+        crl: listener.optional("crl_path").map(|path| PathBuf::from(path.as_str())),
+        ..files.clone()
+    };
+    let tls = TlsSettings {
+        cipher_list: listener.optional("cipher_list").map(String::from),
+        protocol_min: listener.optional("tls_protocolmin").map(String::from),
+        ..TlsSettings::default()
+    };
+    let identity = Identity::load(&files, tls).with_context(|| {
+        format!(
+            "the ApiListener has no usable certificate in '{}'; run 'api setup' or 'node setup', \
+             or disable the feature with 'feature disable api'",
+            files.certificate.parent().unwrap_or(Path::new("")).display()
+        )
+    })?;
+    for warning in identity.warnings() {
+        tracing::warn!(target: "ApiListener", "{warning}");
+    }
+    Ok(Arc::new(identity))
+}
+
+/// `CacheDir/api-state.json`: where the listener is, for other programs.
+fn write_api_state(settings: &Settings, address: &std::net::SocketAddr) {
+    let state = bheka_value::Value::dictionary([
+        ("host", address.ip().to_string().into()),
+        ("port", f64::from(address.port()).into()),
+    ]);
+    let path = settings.paths.cache_dir.join("api-state.json");
+    let written = std::fs::create_dir_all(&settings.paths.cache_dir)
+        .and_then(|()| store::replace(&path, bheka_value::to_json(&state).as_bytes()));
+    if let Err(error) = written {
+        tracing::warn!(target: "ApiListener", "cannot write '{}': {error}", path.display());
+    }
+}
+
+fn remove_api_state(settings: &Settings) {
+    let _ = std::fs::remove_file(settings.paths.cache_dir.join("api-state.json"));
+}
+
+/// Every connection takes a descriptor: as many as the system lets this process have.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!(target: "Application", "cannot raise the limit of open files: {error}");
+        }
+    }
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    // Not started by systemd, or it does not listen: nothing depends on it.
+    let _ = sd_notify::notify(false, states);
+}
+
+fn notify_reloading() {
+    match sd_notify::NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[sd_notify::NotifyState::Reloading, now]),
+        Err(_) => notify(&[sd_notify::NotifyState::Reloading]),
+    }
 }

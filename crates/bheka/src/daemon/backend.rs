@@ -1,0 +1,162 @@
+//! What the API sees of the daemon.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use bheka_api::{
+    ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
+    ListenerStatus, Submission, SubmitError, Template, ZoneStatus,
+};
+use bheka_lang::Globals;
+use bheka_model::{Board, Command};
+use bheka_monitor::CheckRate;
+use bheka_value::{Str, Timestamp};
+use tokio::sync::oneshot;
+
+use super::clock;
+use super::core::{Job, Jobs};
+use super::status::Figures;
+
+/// Reads published figures and state, and hands commands to the writer.
+pub(crate) struct DaemonBackend {
+    pub(crate) board: Arc<Board>,
+    pub(crate) figures: Arc<ArcSwap<Figures>>,
+    pub(crate) templates: Arc<ArcSwap<Vec<(Str, Template)>>>,
+    pub(crate) globals: Arc<ArcSwapOption<Globals>>,
+    pub(crate) jobs: Jobs,
+    pub(crate) node_name: Str,
+    pub(crate) program_start: Timestamp,
+}
+
+impl Backend for DaemonBackend {
+    fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    fn globals(&self) -> Option<Globals> {
+        self.globals.load().as_deref().cloned()
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn version(&self) -> String {
+        crate::version::version()
+    }
+
+    fn application(&self) -> ApplicationStatus {
+        let generation = self.board.generation();
+        let application = generation.of_type("IcingaApplication").next();
+        let is_enabled =
+            |name: &str| application.is_none_or(|application| application.boolean(name));
+        ApplicationStatus {
+            node_name: self.node_name.clone(),
+            environment: generation.global_string("Environment").unwrap_or_default(),
+            pid: std::process::id(),
+            program_start: self.program_start,
+            enable_event_handlers: is_enabled("enable_event_handlers"),
+            enable_flapping: is_enabled("enable_flapping"),
+            enable_host_checks: is_enabled("enable_host_checks"),
+            enable_notifications: is_enabled("enable_notifications"),
+            enable_perfdata: is_enabled("enable_perfdata"),
+            enable_service_checks: is_enabled("enable_service_checks"),
+        }
+    }
+
+    fn api_listener(&self) -> Option<ListenerStatus> {
+        let figures = self.figures.load();
+        let api = &figures.api;
+        Some(ListenerStatus {
+            identity: api.identity.clone(),
+            connected_endpoints: api.conn_endpoints.clone(),
+            disconnected_endpoints: api.not_conn_endpoints.clone(),
+            zones: api
+                .zones
+                .iter()
+                .map(|(name, zone)| ZoneStatus {
+                    name: name.clone(),
+                    connected: zone.connected,
+                    client_log_lag_s: zone.client_log_lag,
+                    endpoints: zone.endpoints.clone(),
+                    parent_zone: zone.parent_zone.clone(),
+                })
+                .collect(),
+            anonymous_clients: api.anonymous_clients,
+            relay_queue_items: self.jobs.waiting(),
+            relay_queue_item_rate: api.relay_queue_item_rate,
+            sync_queue_items: 0,
+            sync_queue_item_rate: 0.0,
+            work_queue_item_rate: api.work_queue_item_rate,
+            log_message_timestamp: figures.log_message_timestamp,
+        })
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
+    fn check_statistics(&self) -> CheckStatistics {
+        let figures = self.figures.load();
+        let checks = &figures.checks;
+        CheckStatistics {
+            active_host: counts(&checks.active_host_checks),
+            passive_host: counts(&checks.passive_host_checks),
+            active_service: counts(&checks.active_service_checks),
+            passive_service: counts(&checks.passive_service_checks),
+            current_concurrent_checks: checks.concurrent_checks as usize,
+            current_pending_callbacks: self.jobs.waiting(),
+            remote_check_queue: checks.remote_check_queue as usize,
+        }
+    }
+
+    fn checker(&self) -> Option<CheckerStatus> {
+        let generation = self.board.generation();
+        generation.of_type("CheckerComponent").next()?;
+        let (pending, idle) = self.figures.load().pending_and_idle;
+        Some(CheckerStatus { idle, pending })
+    }
+
+    fn endpoint(&self, name: &str) -> Option<EndpointStatus> {
+        let figures = self.figures.load();
+        let status = figures.endpoints.get(name)?;
+        Some(EndpointStatus {
+            connected: status.connected,
+            connecting: status.connecting,
+            syncing: status.syncing,
+            local_log_position: status.local_log_position,
+            remote_log_position: status.remote_log_position,
+            icinga_version: f64::from(status.icinga_version),
+            #[allow(clippy::cast_precision_loss, reason = "a handful of bits")]
+            capabilities: status.capabilities as f64,
+            last_message_sent: status.last_message_sent,
+            last_message_received: status.last_message_received,
+            messages_sent_per_second: status.messages_sent_per_second,
+            messages_received_per_second: status.messages_received_per_second,
+            bytes_sent_per_second: status.bytes_sent_per_second,
+            bytes_received_per_second: status.bytes_received_per_second,
+        })
+    }
+
+    fn templates(&self, type_name: &str) -> Vec<Template> {
+        let templates = self.templates.load();
+        let of_type = templates.iter().filter(|(of, _)| *of == *type_name);
+        of_type.map(|(_, template)| template.clone()).collect()
+    }
+
+    fn submit(&self, commands: Vec<Command>) -> Submission {
+        let jobs = self.jobs.clone();
+        Box::pin(async move {
+            let (done, applied) = oneshot::channel();
+            if !jobs.send(Job::Submit(commands, done)).await {
+                return Err(SubmitError::Stopped);
+            }
+            applied.await.map_err(|_| SubmitError::Stopped)
+        })
+    }
+}
+
+fn counts(rate: &CheckRate) -> CheckCounts {
+    CheckCounts {
+        minutes_1: rate.last_1min,
+        minutes_5: rate.last_5min,
+        minutes_15: rate.last_15min,
+    }
+}

@@ -1,0 +1,255 @@
+//! Carries out the orders of the cluster about certificates: reading, signing, storing. Each runs
+//! on a thread that may block, because a signature with RSA-4096 takes milliseconds and files may
+//! be slow.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bheka_cluster::pki::{
+    CertificateRequest, PkiAnswer, PkiOrder, PkiState, RequestFacts, StoredRequest, TicketVerdict,
+};
+use bheka_net::pki::{
+    Certificate, CertificateAuthority, Mode, PkiError, Purpose, RequestStore, TrustAnchors,
+    ticket_is_valid, write_atomic,
+};
+use bheka_net::{Identity, IdentityFiles};
+use bheka_value::{Str, Value};
+
+use super::clock;
+use super::core::{Job, Jobs};
+use crate::paths::Paths;
+
+/// The node's certificates and the requests of others.
+#[derive(Clone)]
+pub(crate) struct Certificates(Arc<Inner>);
+
+struct Inner {
+    jobs: Jobs,
+    runtime: tokio::runtime::Handle,
+    identity: Arc<Identity>,
+    files: IdentityFiles,
+    ca_dir: PathBuf,
+    ticket_file: PathBuf,
+    store: RequestStore,
+    /// `ticket_salt` of the ApiListener; a reload may change it.
+    salt: ArcSwap<String>,
+}
+
+impl Certificates {
+    /// For a node whose identity is loaded.
+    pub(crate) fn new(
+        paths: &Paths,
+        files: IdentityFiles,
+        identity: Arc<Identity>,
+        jobs: Jobs,
+        runtime: tokio::runtime::Handle,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            jobs,
+            runtime,
+            identity,
+            files,
+            ca_dir: paths.ca_dir(),
+            ticket_file: paths.certs_dir().join("ticket"),
+            store: RequestStore::new(paths.requests_dir()),
+            salt: ArcSwap::from_pointee(String::new()),
+        }))
+    }
+
+    /// The salt by which tickets are checked.
+    pub(crate) fn set_salt(&self, salt: &str) {
+        self.0.salt.store(Arc::new(salt.to_owned()));
+    }
+
+    /// What the cluster must know of own certificates and requests.
+    pub(crate) fn state(&self) -> PkiState {
+        let inner = &self.0;
+        let ticket = std::fs::read_to_string(&inner.ticket_file).unwrap_or_default();
+        let pending = match inner.store.pending() {
+            Ok(requests) => requests
+                .into_iter()
+                .map(|request| (request.fingerprint.into(), request.fields))
+                .collect(),
+            Err(error) => {
+                tracing::warn!(target: "JsonRpcConnection", "cannot read requests: {error}");
+                BTreeMap::new()
+            }
+        };
+        PkiState {
+            // `pki ticket > file` adds a line break, which would make the ticket wrong.
+            ticket: ticket.trim_end_matches(['\r', '\n']).into(),
+            pending,
+            is_signer: CertificateAuthority::exists(&inner.ca_dir),
+        }
+    }
+
+    /// Deletes requests that nobody answered for a week.
+    pub(crate) fn clean_up(&self) {
+        if let Err(error) = self.0.store.clean_up(clock::now()) {
+            tracing::warn!(target: "ApiListener", "cannot clean up requests: {error}");
+        }
+    }
+
+    /// Begins to carry out an order; answers come as jobs.
+    pub(crate) fn carry_out(&self, order: PkiOrder) {
+        let this = self.clone();
+        self.0.runtime.spawn_blocking(move || this.carry_out_now(order));
+    }
+
+    fn carry_out_now(&self, order: PkiOrder) {
+        use bheka_cluster::Input;
+        let jobs = &self.0.jobs;
+        match order {
+            PkiOrder::Inspect { id, request } => {
+                let facts = self.0.inspect(&request).map(Box::new).map_err(text);
+                let answer = PkiAnswer::Inspected { id, facts };
+                jobs.send_blocking(Job::Cluster(Input::Pki(answer)));
+            }
+            PkiOrder::Sign { id, request } => {
+                let certificate = self.0.sign(&request).map(Str::from).map_err(text);
+                let answer = PkiAnswer::Signed { id, certificate };
+                jobs.send_blocking(Job::Cluster(Input::Pki(answer)));
+            }
+            PkiOrder::SavePending { fingerprint, params } => {
+                if let Err(error) = self.0.save_pending(&params) {
+                    tracing::error!(target: "JsonRpcConnection",
+                        "cannot save certificate request '{fingerprint}': {error}");
+                }
+                jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
+            }
+            PkiOrder::Install { certificate, ca, fingerprint, params: _ } => {
+                match self.0.install(&certificate, &ca, &fingerprint) {
+                    Ok(Installed::Own) => {
+                        tracing::info!(target: "JsonRpcConnection",
+                            "Saved and updated certificate of this node; connecting anew with it");
+                        jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
+                        let reason = "this node has a new certificate".into();
+                        jobs.send_blocking(Job::Cluster(Input::DropLinks { reason }));
+                    }
+                    Ok(Installed::Stored) => {
+                        jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
+                    }
+                    Ok(Installed::Nothing) => {}
+                    Err(error) => tracing::error!(target: "JsonRpcConnection",
+                        "cannot install the certificate that a parent sent: {error}"),
+                }
+            }
+        }
+    }
+}
+
+fn text(error: PkiError) -> Str {
+    error.to_string().into()
+}
+
+/// What became of a certificate from a parent.
+enum Installed {
+    /// It is this node's own.
+    Own,
+    /// It answers a stored request.
+    Stored,
+    /// Neither.
+    Nothing,
+}
+
+impl Inner {
+    fn inspect(&self, request: &CertificateRequest) -> Result<RequestFacts, PkiError> {
+        let now = clock::now();
+        let certificate = Certificate::from_pem(request.certificate.as_bytes())?;
+        let anchors = TrustAnchors::read(&self.files.ca)?;
+        let verdict = anchors.verify(&certificate, &[], Purpose::Any, None, now);
+        let fingerprint = certificate.fingerprint();
+        let stored = if self.store.is_removed(&fingerprint) {
+            StoredRequest::Removed
+        } else {
+            match self.store.get(&fingerprint)?.and_then(|stored| stored.response) {
+                Some(response) => StoredRequest::Signed(response.into()),
+                None => StoredRequest::Undecided,
+            }
+        };
+        let common_name = certificate.cn().unwrap_or_default();
+        let salt = self.salt.load();
+        let ticket = if request.ticket.is_empty() || salt.is_empty() {
+            TicketVerdict::Missing
+        } else if ticket_is_valid(&request.ticket, common_name, &salt) {
+            TicketVerdict::Right
+        } else {
+            TicketVerdict::Wrong
+        };
+        let ca = anchors.certificates().first();
+        let root = request.requestor_ca.as_ref().map(|pem| Certificate::from_pem(pem.as_bytes()));
+        let needs_new_root = match (root, ca) {
+            (Some(Ok(root)), Some(ca)) => {
+                const DAY_S: f64 = 86_400.0;
+                !root.is_ca_up_to_date(now) && ca.not_after() >= root.not_after() + DAY_S
+            }
+            _ => false,
+        };
+        Ok(RequestFacts {
+            fingerprint: fingerprint.into(),
+            common_name: common_name.into(),
+            ca: ca.map(Certificate::to_pem).unwrap_or_default().into(),
+            is_signed_by_us: verdict.is_ok(),
+            is_up_to_date: certificate.is_up_to_date(now),
+            needs_new_root,
+            stored,
+            ticket,
+        })
+    }
+
+    fn sign(&self, request: &CertificateRequest) -> Result<String, PkiError> {
+        let now = clock::now();
+        let authority = CertificateAuthority::load(&self.ca_dir)?;
+        let certificate = Certificate::from_pem(request.certificate.as_bytes())?;
+        let signed = authority.sign_request(&certificate, now)?;
+        // Two different CAs on one node would hand out certificates that nobody accepts.
+        let anchors = TrustAnchors::read(&self.files.ca)?;
+        if let Err(reason) = anchors.verify(&signed, &[], Purpose::Any, None, now) {
+            return Err(PkiError::Refused(format!(
+                "the CA in '{}' is not the one in '{}': {reason}",
+                self.ca_dir.display(),
+                self.files.ca.display()
+            )));
+        }
+        Ok(signed.to_pem())
+    }
+
+    fn save_pending(&self, params: &Value) -> Result<(), PkiError> {
+        let field = |name: &str| params.as_dictionary().and_then(|params| params.get(name));
+        let pem = field("cert_request");
+        let pem = pem.as_ref().and_then(Value::as_str).unwrap_or_default();
+        let certificate = Certificate::from_pem(pem.as_bytes())?;
+        let ticket = field("ticket");
+        let root = field("requestor_ca");
+        self.store.save(
+            &certificate,
+            ticket.as_ref().and_then(Value::as_str).unwrap_or_default(),
+            root.as_ref().and_then(Value::as_str),
+        )
+    }
+
+    fn install(
+        &self,
+        certificate: &str,
+        ca: &str,
+        fingerprint: &str,
+    ) -> Result<Installed, PkiError> {
+        let new = Certificate::from_pem(certificate.as_bytes())?;
+        let own = Certificate::read(&self.files.certificate)?;
+        if !new.replaces(&own) {
+            let stored = self.store.respond(fingerprint, certificate)?;
+            return Ok(if stored { Installed::Stored } else { Installed::Nothing });
+        }
+        // The CA first is checked, so that a broken message cannot cut this node off.
+        let root = Certificate::from_pem(ca.as_bytes())?;
+        write_atomic(&self.files.ca, root.to_pem().as_bytes(), Mode::Public)?;
+        write_atomic(&self.files.certificate, new.to_pem().as_bytes(), Mode::Public)?;
+        let _ = std::fs::remove_file(&self.ticket_file);
+        self.identity
+            .reload(&self.files)
+            .map_err(|error| PkiError::Refused(format!("cannot load what was installed: {error}")))?;
+        Ok(Installed::Own)
+    }
+}

@@ -1,0 +1,387 @@
+//! The writer: the one thread that owns all live state.
+//!
+//! It takes [`Job`]s from a bounded queue, runs the pure decision code of `monitor` and `cluster`,
+//! and carries out their effects by handing them to the parts of the edge. It never waits for a
+//! peer, a process or a request; only a replay log that does not keep up can hold it up.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bheka_cluster::{Cluster, LinkId};
+use bheka_model::{Board, CheckableName, Command, Generation, Origin};
+use bheka_monitor::Monitor;
+use bheka_value::{Str, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+
+use super::certificates::Certificates;
+use super::clock;
+use super::links::{Dialler, LinkHandle};
+use super::replay::{Operation, ReplayLog};
+use super::runner::Runner;
+use super::saving::Saving;
+use super::status::{Figures, surroundings};
+
+/// Jobs that may wait. Who makes more than that waits: a reader task of a link (so that the peer's
+/// window closes), a finished check, an API request.
+const JOBS_LEN_MAX: usize = 16_384;
+
+/// Jobs taken from the queue at once, before effects and timers get their turn again.
+const BATCH_LEN_MAX: usize = 256;
+
+/// How often the figures for status, metrics and internal checks are made anew.
+const FIGURES_EVERY_S: f64 = 0.5;
+
+/// Work for the writer.
+pub(crate) enum Job {
+    /// For the monitor.
+    Monitor(bheka_monitor::Input),
+    /// For the cluster.
+    Cluster(bheka_cluster::Input),
+    /// A connection is up; its handle comes along.
+    LinkUp(bheka_cluster::LinkUp, LinkHandle),
+    /// Commands of the API; answered when all are applied.
+    Submit(Vec<Command>, oneshot::Sender<()>),
+    /// The next generation.
+    Reconfigure(Arc<Generation>, oneshot::Sender<()>),
+    /// A reload was refused at this time.
+    ReloadFailed(Timestamp),
+    /// Save everything and end.
+    Finish,
+}
+
+/// The way to the writer.
+#[derive(Clone, Debug)]
+pub(crate) struct Jobs(mpsc::Sender<Job>);
+
+impl Jobs {
+    /// The queue and its other end.
+    pub(crate) fn queue() -> (Self, mpsc::Receiver<Job>) {
+        let (sender, receiver) = mpsc::channel(JOBS_LEN_MAX);
+        (Self(sender), receiver)
+    }
+
+    /// Hands a job over, waiting while the queue is full. False when the writer has ended.
+    pub(crate) async fn send(&self, job: Job) -> bool {
+        self.0.send(job).await.is_ok()
+    }
+
+    /// As [`Jobs::send`], from a thread that may block.
+    pub(crate) fn send_blocking(&self, job: Job) -> bool {
+        self.0.blocking_send(job).is_ok()
+    }
+
+    /// Jobs that wait now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+}
+
+/// What the writer is made of.
+pub(crate) struct Core {
+    pub(crate) monitor: Monitor,
+    pub(crate) cluster: Cluster,
+    pub(crate) board: Arc<Board>,
+    pub(crate) figures: Arc<ArcSwap<Figures>>,
+    pub(crate) runner: Runner,
+    pub(crate) dialler: Dialler,
+    pub(crate) certificates: Certificates,
+    pub(crate) replay: ReplayLog,
+    pub(crate) saving: Saving,
+    pub(crate) jobs: Jobs,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) links: HashMap<LinkId, LinkHandle>,
+    pub(crate) node_name: Str,
+    pub(crate) last_reload_failed: Timestamp,
+    pub(crate) logs: Arc<crate::log::LogSinks>,
+}
+
+/// Inputs that effects led to, in order.
+#[derive(Default)]
+struct Agenda {
+    work: VecDeque<Work>,
+    changed: HashSet<CheckableName>,
+}
+
+enum Work {
+    Monitor(bheka_monitor::Input),
+    Cluster(bheka_cluster::Input),
+}
+
+impl Core {
+    /// Works until [`Job::Finish`].
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut batch = Vec::with_capacity(BATCH_LEN_MAX);
+        let mut next_figures = clock::now();
+        loop {
+            let now = clock::now();
+            let wake = self.next_wakeup().map_or(next_figures, |wake| wake.min(next_figures));
+            let wait = Duration::from_secs_f64((wake - now).clamp(0.0, 60.0));
+            let runtime = self.runtime.clone();
+            let received = runtime.block_on(async {
+                tokio::time::timeout(wait, queue.recv_many(&mut batch, BATCH_LEN_MAX)).await
+            });
+            if matches!(received, Ok(0)) {
+                self.finish();
+                return;
+            }
+            let mut agenda = Agenda::default();
+            for job in batch.drain(..) {
+                if matches!(job, Job::Finish) {
+                    self.finish();
+                    return;
+                }
+                self.take(job, &mut agenda);
+            }
+            let now = clock::now();
+            if now >= next_figures {
+                next_figures = now + FIGURES_EVERY_S;
+                self.refresh_figures(now, &mut agenda);
+            }
+            self.tick(now, &mut agenda);
+            self.publish(agenda, now);
+        }
+    }
+
+    fn next_wakeup(&self) -> Option<Timestamp> {
+        let wakes = [
+            self.monitor.next_wakeup(),
+            self.cluster.next_wakeup(),
+            Some(self.saving.next_wakeup()),
+        ];
+        wakes.into_iter().flatten().reduce(Timestamp::min)
+    }
+
+    fn tick(&mut self, now: Timestamp, agenda: &mut Agenda) {
+        if self.monitor.next_wakeup().is_some_and(|wake| wake <= now) {
+            agenda.work.push_back(Work::Monitor(bheka_monitor::Input::Tick));
+        }
+        if self.cluster.next_wakeup().is_some_and(|wake| wake <= now) {
+            agenda.work.push_back(Work::Cluster(bheka_cluster::Input::Tick));
+        }
+        self.settle(agenda);
+        self.saving.save_when_due(&self.monitor, &self.cluster, now);
+    }
+
+    fn take(&mut self, job: Job, agenda: &mut Agenda) {
+        match job {
+            Job::Monitor(input) => agenda.work.push_back(Work::Monitor(input)),
+            Job::Cluster(input) => {
+                if let bheka_cluster::Input::LinkDown { link, .. } = &input
+                    && self.links.remove(link).is_none()
+                {
+                    // Closed by this side before: the cluster has forgotten it already.
+                    return;
+                }
+                agenda.work.push_back(Work::Cluster(input));
+            }
+            Job::LinkUp(up, handle) => {
+                self.links.insert(up.link, handle);
+                agenda.work.push_back(Work::Cluster(bheka_cluster::Input::LinkUp(up)));
+            }
+            Job::Submit(commands, done) => {
+                for command in commands {
+                    let origin = Origin::local();
+                    let input = bheka_monitor::Input::Command { command, origin };
+                    agenda.work.push_back(Work::Monitor(input));
+                }
+                self.settle(agenda);
+                self.publish_changed(agenda);
+                let _ = done.send(());
+                return;
+            }
+            Job::Reconfigure(generation, done) => {
+                self.reconfigure(&generation, agenda);
+                let _ = done.send(());
+                return;
+            }
+            Job::ReloadFailed(at) => {
+                self.last_reload_failed = at;
+                return;
+            }
+            Job::Finish => return,
+        }
+        self.settle(agenda);
+    }
+
+    fn reconfigure(&mut self, generation: &Arc<Generation>, agenda: &mut Agenda) {
+        // The board first: effects of the swap are published on the new generation.
+        self.board.set_generation(Arc::clone(generation));
+        let input = bheka_monitor::Input::Reconfigure(Arc::clone(generation));
+        agenda.work.push_back(Work::Monitor(input));
+        let input = bheka_cluster::Input::Reconfigure(Arc::clone(generation));
+        agenda.work.push_back(Work::Cluster(input));
+        self.settle(agenda);
+        agenda.changed.extend(self.monitor.states().map(|(name, _)| name.clone()));
+        self.publish_changed(agenda);
+        self.saving.mark_all();
+    }
+
+    /// Works off the agenda: every effect may lead to further inputs.
+    fn settle(&mut self, agenda: &mut Agenda) {
+        while let Some(work) = agenda.work.pop_front() {
+            let now = clock::now();
+            match work {
+                Work::Monitor(input) => {
+                    for effect in self.monitor.handle(input, now) {
+                        self.carry_out_monitor(effect, agenda);
+                    }
+                }
+                Work::Cluster(input) => {
+                    for effect in self.cluster.handle(input, now) {
+                        self.carry_out_cluster(effect, agenda);
+                    }
+                }
+            }
+        }
+    }
+
+    fn carry_out_monitor(&mut self, effect: bheka_monitor::Effect, agenda: &mut Agenda) {
+        use bheka_cluster::Input;
+        use bheka_monitor::Effect;
+        match effect {
+            Effect::Run(line) => self.runner.start(line),
+            Effect::ExecuteRemote { endpoint, params } => {
+                let method = "event::ExecuteCommand".into();
+                agenda.work.push_back(Work::Cluster(Input::Send { endpoint, method, params }));
+            }
+            Effect::ReplyRemote { endpoint, method, params } => {
+                let method = method.into();
+                agenda.work.push_back(Work::Cluster(Input::Send { endpoint, method, params }));
+            }
+            Effect::Emit(event) => agenda.work.push_back(Work::Cluster(Input::LocalEvent(event))),
+            Effect::Publish(name) => {
+                self.saving.mark(&name);
+                agenda.changed.insert(name);
+            }
+            Effect::Log { severity, facility, text } => {
+                use bheka_monitor::Severity;
+                let severity = match severity {
+                    Severity::Debug => crate::log::Severity::Debug,
+                    Severity::Notice => crate::log::Severity::Notice,
+                    Severity::Information => crate::log::Severity::Information,
+                    Severity::Warning => crate::log::Severity::Warning,
+                    Severity::Critical => crate::log::Severity::Critical,
+                };
+                self.logs.write(severity, facility, text);
+            }
+        }
+    }
+
+    fn carry_out_cluster(&mut self, effect: bheka_cluster::Effect, agenda: &mut Agenda) {
+        use bheka_cluster::Effect;
+        use bheka_monitor::Input;
+        match effect {
+            Effect::Send { link, payload } => self.send(link, payload, agenda),
+            Effect::SetLimit { link, bytes } => {
+                if let Some(handle) = self.links.get(&link) {
+                    handle.set_limit(bytes);
+                }
+            }
+            Effect::Close { link, reason } => {
+                if let Some(handle) = self.links.remove(&link) {
+                    handle.close(&reason.to_string());
+                }
+            }
+            Effect::Dial { endpoint, host, port } => self.dialler.dial(endpoint, &host, &port),
+            Effect::Command { command, origin } => {
+                agenda.work.push_back(Work::Monitor(Input::Command { command, origin }));
+            }
+            Effect::RemoteExecute { endpoint, params } => {
+                agenda.work.push_back(Work::Monitor(Input::RemoteExecute { endpoint, params }));
+            }
+            Effect::PeerChanged { endpoint, connected, syncing } => {
+                let input = Input::PeerChanged { endpoint, connected, syncing };
+                agenda.work.push_back(Work::Monitor(input));
+            }
+            Effect::Authority(authority) => {
+                let input = Input::Authority(super::status::authority(&authority));
+                agenda.work.push_back(Work::Monitor(input));
+            }
+            Effect::AppendLog(record) => self.replay.push(Operation::Append(record)),
+            Effect::RotateLog { number } => self.replay.push(Operation::Rotate(number)),
+            Effect::DeleteLog { number } => self.replay.push(Operation::Delete(number)),
+            Effect::ReadLog { link, file, offset } => self.read_log(link, file, offset),
+            Effect::Pki(order) => self.certificates.carry_out(order),
+            Effect::ConfigUpdate { endpoint, update } => {
+                super::config_sync::take(&endpoint, &update);
+            }
+            Effect::Log { severity, facility, text } => {
+                use bheka_cluster::Severity;
+                let severity = match severity {
+                    Severity::Debug => crate::log::Severity::Debug,
+                    Severity::Notice => crate::log::Severity::Notice,
+                    Severity::Information => crate::log::Severity::Information,
+                    Severity::Warning => crate::log::Severity::Warning,
+                    Severity::Critical => crate::log::Severity::Critical,
+                };
+                self.logs.write(severity, facility, text);
+            }
+        }
+    }
+
+    /// Queues a frame. A peer that does not read loses its link; the replay log keeps what it
+    /// misses from then on.
+    fn send(&mut self, link: LinkId, payload: Arc<str>, agenda: &mut Agenda) {
+        let Some(handle) = self.links.get(&link) else { return };
+        if let Err(why) = handle.send(payload) {
+            if let Some(handle) = self.links.remove(&link) {
+                handle.close(why);
+            }
+            let cause = bheka_cluster::DownCause::Lost(why.into());
+            let input = bheka_cluster::Input::LinkDown { link, cause };
+            agenda.work.push_back(Work::Cluster(input));
+        }
+    }
+
+    /// Reads a page of the replay log now (so that rotations keep their order) and hands it in
+    /// once what was sent to the link before is written.
+    fn read_log(&self, link: LinkId, file: bheka_cluster::log::LogFile, offset: u64) {
+        let Some(handle) = self.links.get(&link) else { return };
+        let written = handle.written();
+        let (jobs, runtime) = (self.jobs.clone(), self.runtime.clone());
+        let then = Box::new(move |page| {
+            runtime.spawn(async move {
+                // An error means that the link is gone; the cluster ignores the page then.
+                let _ = written.await;
+                jobs.send(Job::Cluster(bheka_cluster::Input::LogPage { link, page })).await;
+            });
+        });
+        self.replay.push(Operation::Read { file, offset, then });
+    }
+
+    fn refresh_figures(&mut self, now: Timestamp, agenda: &mut Agenda) {
+        let mut figures = Figures::collect(&self.monitor, &self.cluster, now);
+        figures.http_clients = self.dialler.http_clients();
+        figures.last_reload_failed = self.last_reload_failed;
+        let input = bheka_monitor::Input::Surroundings(Box::new(surroundings(&figures)));
+        agenda.work.push_back(Work::Monitor(input));
+        self.figures.store(Arc::new(figures));
+    }
+
+    fn publish(&self, mut agenda: Agenda, _now: Timestamp) {
+        self.publish_changed(&mut agenda);
+    }
+
+    fn publish_changed(&self, agenda: &mut Agenda) {
+        for name in agenda.changed.drain() {
+            if let Some(state) = self.monitor.shared_state(&name) {
+                self.board.publish_shared(&name, state);
+            }
+        }
+    }
+
+    /// Rotates the log, takes leave of the peers, saves the state.
+    fn finish(mut self) {
+        let mut agenda = Agenda::default();
+        agenda.work.push_back(Work::Cluster(bheka_cluster::Input::Shutdown));
+        self.settle(&mut agenda);
+        for (_, handle) in self.links.drain() {
+            handle.close("this node is shutting down");
+        }
+        self.saving.finish(&self.monitor, &self.cluster, clock::now());
+        self.replay.finish();
+        tracing::debug!(target: "Application", "the writer of '{}' has ended", self.node_name);
+    }
+}

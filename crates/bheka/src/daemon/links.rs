@@ -1,0 +1,384 @@
+//! Connections: dialling, accepting, and the two tasks that own each link.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bheka_cluster::netstring::ANONYMOUS_BYTES_MAX;
+use bheka_cluster::{Direction, DownCause, Input, LinkId, LinkUp, Message};
+use bheka_net::{
+    Accepted, Connection, Deadlines, DialTarget, FrameError, FrameReader, FrameWriter, Gate,
+    HttpConnection, Identity,
+};
+use bheka_value::Str;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use super::clock;
+use super::core::{Job, Jobs};
+
+/// Frames that may wait for a peer. Replayed messages come in pages that wait for each other, so
+/// only a peer that does not read gets here.
+const QUEUE_LEN_MAX: usize = 20_000;
+
+/// Bytes that may wait for a peer, apart from a single larger message.
+const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a link may take to write what is queued when it is closed, and to say goodbye.
+const CLOSE_CAP: Duration = Duration::from_secs(5);
+
+/// How often a link that receives bytes but no whole message is reported alive.
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// Dials at the same time, waiting ones included. One waits for 15 s at most, so this also bounds
+/// how many blackholed endpoints there may be before others have to queue.
+const DIALS_MAX: usize = 1024;
+
+/// HTTP connections at the same time.
+const HTTP_CLIENTS_MAX: usize = 1024;
+
+/// The writer's side of a link.
+pub(crate) struct LinkHandle {
+    queue: mpsc::Sender<Outgoing>,
+    queued_bytes: Arc<AtomicUsize>,
+    limit: watch::Sender<usize>,
+    address: Str,
+}
+
+enum Outgoing {
+    /// One message.
+    Frame(Arc<str>),
+    /// Tell when everything before is written.
+    Mark(oneshot::Sender<()>),
+}
+
+impl LinkHandle {
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// Why the link is of no use any more.
+    pub(crate) fn send(&self, payload: Arc<str>) -> Result<(), &'static str> {
+        let waiting = self.queued_bytes.fetch_add(payload.len(), Ordering::Relaxed);
+        if waiting > QUEUE_BYTES_MAX {
+            return Err("the peer does not read: too many bytes are waiting for it");
+        }
+        self.queue.try_send(Outgoing::Frame(payload)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                "the peer does not read: too many messages are waiting for it"
+            }
+            mpsc::error::TrySendError::Closed(_) => "the connection is closed",
+        })
+    }
+
+    /// Done when everything queued before is written.
+    pub(crate) fn written(&self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        // When the queue is full or gone the sender is dropped, which ends the wait as well.
+        let _ = self.queue.try_send(Outgoing::Mark(sender));
+        receiver
+    }
+
+    /// Changes how large a message of this peer may be.
+    pub(crate) fn set_limit(&self, bytes: usize) {
+        self.limit.send_replace(bytes);
+    }
+
+    /// Ends the link: what is queued is written, then it is closed. Both tasks end by themselves,
+    /// because their ends of the channels are gone.
+    pub(crate) fn close(self, why: &str) {
+        tracing::debug!(target: "ApiListener", "Closing connection with {}: {why}", self.address);
+    }
+}
+
+/// What links need to know of the configuration; a reload swaps it.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkSettings {
+    pub(crate) deadlines: Deadlines,
+}
+
+impl Default for LinkSettings {
+    fn default() -> Self {
+        Self { deadlines: Deadlines::default() }
+    }
+}
+
+/// Makes links.
+#[derive(Clone)]
+pub(crate) struct Dialler(Arc<Inner>);
+
+struct Inner {
+    jobs: Jobs,
+    runtime: tokio::runtime::Handle,
+    identity: Arc<Identity>,
+    settings: ArcSwap<LinkSettings>,
+    dials: Arc<Semaphore>,
+    next_link: AtomicU64,
+    gate: Gate,
+    http_clients: Arc<AtomicUsize>,
+    http_places: Arc<Semaphore>,
+}
+
+impl Dialler {
+    /// A maker of links under an identity.
+    pub(crate) fn new(
+        jobs: Jobs,
+        runtime: tokio::runtime::Handle,
+        identity: Arc<Identity>,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Inner {
+            jobs,
+            runtime,
+            identity,
+            settings: ArcSwap::default(),
+            dials: Arc::new(Semaphore::new(DIALS_MAX)),
+            next_link: AtomicU64::new(1),
+            gate: Gate::new(4096, cores.saturating_sub(1).max(1)),
+            http_clients: Arc::default(),
+            http_places: Arc::new(Semaphore::new(HTTP_CLIENTS_MAX)),
+        }))
+    }
+
+    /// Puts other settings in force for links made from now on.
+    pub(crate) fn set_settings(&self, settings: LinkSettings) {
+        self.0.settings.store(Arc::new(settings));
+    }
+
+    /// Open HTTP connections.
+    pub(crate) fn http_clients(&self) -> usize {
+        self.0.http_clients.load(Ordering::Relaxed)
+    }
+
+    /// Connects to an endpoint; the core hears of it either way.
+    pub(crate) fn dial(&self, endpoint: Str, host: &str, port: &str) {
+        let inner = Arc::clone(&self.0);
+        let target = port.trim().parse().map(|port| DialTarget {
+            endpoint_name: endpoint.to_string(),
+            host: host.to_owned(),
+            port,
+            hello: None,
+        });
+        let port = port.to_owned();
+        self.0.runtime.spawn(async move {
+            let failed = |reason: String| {
+                Job::Cluster(Input::DialFailed {
+                    endpoint: endpoint.clone(),
+                    reason: reason.into(),
+                })
+            };
+            let Ok(target) = target else {
+                let reason = format!("'{port}' is no port; set 'port' of the Endpoint object");
+                inner.jobs.send(failed(reason)).await;
+                return;
+            };
+            // The semaphore is never closed.
+            let Ok(_permit) = inner.dials.acquire().await else { return };
+            let deadlines = inner.settings.load().deadlines;
+            let dialled =
+                bheka_net::dial(&target, &inner.identity, &deadlines, clock::now()).await;
+            match dialled {
+                Ok(connection) => {
+                    drop(_permit);
+                    let direction = Direction::Dialled { endpoint };
+                    inner.serve_link(connection, direction).await;
+                }
+                Err(error) => {
+                    inner.jobs.send(failed(error.to_string())).await;
+                }
+            }
+        });
+    }
+
+    /// Accepts connections for as long as the task lives.
+    pub(crate) async fn listen(self, listener: TcpListener, api: Arc<bheka_api::Api>) {
+        loop {
+            match listener.accept().await {
+                Ok((tcp, address)) => {
+                    let _ = tcp.set_nodelay(true);
+                    let (this, api) = (self.clone(), Arc::clone(&api));
+                    tokio::spawn(async move {
+                        this.accept(tcp, api).await;
+                        tracing::trace!(target: "ApiListener", "{address} is done");
+                    });
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: those in use must not suffer, so wait.
+                    tracing::error!(target: "ApiListener", "Cannot accept new connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+    }
+
+    async fn accept(&self, tcp: TcpStream, api: Arc<bheka_api::Api>) {
+        let inner = &self.0;
+        let deadlines = inner.settings.load().deadlines;
+        let accepted =
+            bheka_net::accept(tcp, &inner.identity, &deadlines, &inner.gate, clock::now()).await;
+        match accepted {
+            Ok(Accepted::JsonRpc(connection)) => {
+                inner.serve_link(*connection, Direction::Accepted).await;
+            }
+            Ok(Accepted::Http(connection)) => inner.serve_http(*connection, api).await,
+            Err(error) if error.closed_silently => {
+                tracing::debug!(target: "ApiListener", "{error}");
+            }
+            Err(error) => tracing::warn!(target: "ApiListener", "{error}"),
+        }
+    }
+}
+
+impl Inner {
+    async fn serve_http(&self, connection: HttpConnection, api: Arc<bheka_api::Api>) {
+        let Ok(_place) = self.http_places.try_acquire() else {
+            tracing::warn!(target: "HttpServerConnection",
+                "refused HTTP connection from {}: {HTTP_CLIENTS_MAX} are open already",
+                connection.remote);
+            return;
+        };
+        self.http_clients.fetch_add(1, Ordering::Relaxed);
+        let peer = bheka_api::PeerInfo {
+            verified_cn: connection.peer.verified_cn().map(str::to_owned),
+            remote: connection.remote.to_string(),
+        };
+        bheka_api::serve(connection.stream, peer, api).await;
+        self.http_clients.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Introduces a connection to the core and reads from it until it ends.
+    async fn serve_link(&self, connection: Connection, direction: Direction) {
+        let link = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
+        let address: Str = connection.remote.to_string().into();
+        let up = LinkUp {
+            link,
+            direction,
+            identity: connection.peer.cn.as_deref().map(Str::from),
+            verified: connection
+                .peer
+                .verified
+                .as_ref()
+                .map(|()| ())
+                .map_err(|_| connection.peer.remark().into()),
+            certificate: connection.peer.certificate_pem().map(Str::from),
+            address: address.clone(),
+        };
+        let (reader, writer) = connection.split(ANONYMOUS_BYTES_MAX);
+        let (queue, outgoing) = mpsc::channel(QUEUE_LEN_MAX);
+        let (limit, limits) = watch::channel(ANONYMOUS_BYTES_MAX);
+        let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let writing = tokio::spawn(write(writer, outgoing, Arc::clone(&queued_bytes)));
+        let handle = LinkHandle { queue, queued_bytes, limit, address };
+        if !self.jobs.send(Job::LinkUp(up, handle)).await {
+            return;
+        }
+        let mut writing = std::pin::pin!(writing);
+        let ended = tokio::select! {
+            ended = read(reader, limits, link, &self.jobs) => ended,
+            lost = &mut writing => Ended::Told(match lost {
+                Ok(Some(error)) => DownCause::Lost(error.to_string().into()),
+                // The core closed the link.
+                Ok(None) => return,
+                Err(error) => DownCause::Lost(error.to_string().into()),
+            }),
+        };
+        let input = match ended {
+            Ended::Told(cause) => Input::LinkDown { link, cause },
+            Ended::BadFrame(error) => Input::BadFrame { link, error },
+            Ended::ByCore => return,
+        };
+        self.jobs.send(Job::Cluster(input)).await;
+    }
+}
+
+enum Ended {
+    /// The connection ended or broke.
+    Told(DownCause),
+    /// The peer sent something that is no netstring.
+    BadFrame(bheka_cluster::netstring::FramingError),
+    /// The core dropped its handle.
+    ByCore,
+}
+
+/// Reads messages and hands them to the core, waiting while the core is busy: then the peer's TCP
+/// window fills, and it is the peer that waits.
+async fn read(
+    mut reader: FrameReader,
+    mut limits: watch::Receiver<usize>,
+    link: LinkId,
+    jobs: &Jobs,
+) -> Ended {
+    let mut alive = tokio::time::interval(ALIVE_EVERY);
+    alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut bytes_seen = 0;
+    loop {
+        let frame = tokio::select! {
+            changed = limits.changed() => {
+                if changed.is_err() {
+                    // The handle is gone; the writer still sends what it has.
+                    return Ended::ByCore;
+                }
+                reader.set_limit(*limits.borrow_and_update());
+                continue;
+            }
+            _ = alive.tick() => {
+                let bytes = reader.counters().bytes_received();
+                if bytes != bytes_seen {
+                    bytes_seen = bytes;
+                    jobs.send(Job::Cluster(Input::Alive { link })).await;
+                }
+                continue;
+            }
+            frame = reader.next() => frame,
+        };
+        let payload = match frame {
+            Ok(Some(payload)) => payload,
+            Ok(None) => return Ended::Told(DownCause::Announced),
+            Err(FrameError::Framing(error)) => return Ended::BadFrame(error),
+            Err(error) => return Ended::Told(DownCause::Lost(error.to_string().into())),
+        };
+        let bytes = payload.len();
+        let input = match Message::from_bytes(&payload) {
+            Ok(message) => Input::Received { link, message, bytes },
+            Err(error) => Input::Malformed { link, error: error.to_string().into(), bytes },
+        };
+        if !jobs.send(Job::Cluster(input)).await {
+            return Ended::ByCore;
+        }
+    }
+}
+
+/// Writes what is queued, in batches; ends with an error of the connection, or with `None` when
+/// the core has dropped its handle and everything is written.
+async fn write(
+    mut writer: FrameWriter,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+    queued_bytes: Arc<AtomicUsize>,
+) -> Option<FrameError> {
+    let mut batch = Vec::new();
+    loop {
+        if outgoing.recv_many(&mut batch, 64).await == 0 {
+            writer.close(CLOSE_CAP).await;
+            return None;
+        }
+        let mut marks = Vec::new();
+        for item in batch.drain(..) {
+            match item {
+                Outgoing::Frame(payload) => {
+                    let fed = writer.feed(payload.as_bytes()).await;
+                    queued_bytes.fetch_sub(payload.len(), Ordering::Relaxed);
+                    if let Err(error) = fed {
+                        return Some(error);
+                    }
+                }
+                Outgoing::Mark(mark) => marks.push(mark),
+            }
+        }
+        if let Err(error) = writer.flush().await {
+            return Some(error);
+        }
+        for mark in marks {
+            let _ = mark.send(());
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! When and what of the live state is saved.
+
+use std::collections::HashSet;
+
+use bheka_cluster::{Cluster, PeerPositions};
+use bheka_model::CheckableName;
+use bheka_model::state_file::{self, Entry};
+use bheka_monitor::Monitor;
+use bheka_value::{Str, Timestamp, Value};
+
+use super::store::{Save, Saved, Store};
+
+/// How often changes go to the journal: what `kill -9` can cost.
+const JOURNAL_EVERY_S: f64 = 2.0;
+
+/// How often everything is written anew (Icinga 2: 300 s).
+const SNAPSHOT_EVERY_S: f64 = 300.0;
+
+/// The state's way to disk.
+#[derive(Debug)]
+pub(crate) struct Saving {
+    store: Store,
+    changed: HashSet<CheckableName>,
+    positions: Vec<(Str, PeerPositions)>,
+    is_snapshot_due: bool,
+    next_journal: Timestamp,
+    next_snapshot: Timestamp,
+}
+
+/// What a state file said.
+#[derive(Debug, Default)]
+pub(crate) struct Restored {
+    /// Checkables.
+    pub(crate) checkables: Vec<bheka_monitor::Saved>,
+    /// Endpoints.
+    pub(crate) peers: Vec<(Str, PeerPositions)>,
+    /// `ts` of the last logged message.
+    pub(crate) log_message_timestamp: Timestamp,
+    /// Records that could not be read.
+    pub(crate) damaged: usize,
+}
+
+impl Saving {
+    /// Begins to save into a store.
+    pub(crate) fn new(store: Store, now: Timestamp) -> Self {
+        Self {
+            store,
+            changed: HashSet::new(),
+            positions: Vec::new(),
+            is_snapshot_due: false,
+            next_journal: now + JOURNAL_EVERY_S,
+            next_snapshot: now + SNAPSHOT_EVERY_S,
+        }
+    }
+
+    /// This checkable has changed.
+    pub(crate) fn mark(&mut self, name: &CheckableName) {
+        if !self.changed.contains(name) {
+            self.changed.insert(name.clone());
+        }
+    }
+
+    /// Everything may have changed: write a snapshot soon.
+    pub(crate) fn mark_all(&mut self) {
+        self.is_snapshot_due = true;
+    }
+
+    /// When something is due.
+    pub(crate) fn next_wakeup(&self) -> Timestamp {
+        self.next_journal
+    }
+
+    /// Hands over what is due. When the disk does not keep up, it stays marked for later.
+    pub(crate) fn save_when_due(&mut self, monitor: &Monitor, cluster: &Cluster, now: Timestamp) {
+        if now < self.next_journal {
+            return;
+        }
+        self.next_journal = now + JOURNAL_EVERY_S;
+        let is_whole = self.is_snapshot_due || now >= self.next_snapshot;
+        let save = self.collect(monitor, cluster, is_whole);
+        if save.journal.is_empty() && save.snapshot.is_none() {
+            return;
+        }
+        if self.store.offer(save).is_ok() {
+            self.changed.clear();
+            if is_whole {
+                self.is_snapshot_due = false;
+                self.next_snapshot = now + SNAPSHOT_EVERY_S;
+            }
+        } else {
+            // Positions count as changed again.
+            self.positions.clear();
+        }
+    }
+
+    /// Writes everything and waits until it is on disk.
+    pub(crate) fn finish(mut self, monitor: &Monitor, cluster: &Cluster, _now: Timestamp) {
+        let save = self.collect(monitor, cluster, true);
+        self.store.finish(save);
+    }
+
+    fn collect(&mut self, monitor: &Monitor, cluster: &Cluster, is_whole: bool) -> Save {
+        let mut save = Save::default();
+        for name in &self.changed {
+            if let Some(state) = monitor.state(name) {
+                Entry::of_checkable(name, state).encode_to(&mut save.journal);
+            }
+        }
+        let positions: Vec<_> =
+            cluster.positions().map(|(name, positions)| (name.clone(), positions)).collect();
+        if positions != self.positions {
+            for (name, positions) in &positions {
+                peer_entry(name, positions).encode_to(&mut save.journal);
+            }
+            self.positions = positions;
+        }
+        if is_whole {
+            let mut snapshot = Vec::new();
+            for (name, state) in monitor.states() {
+                Entry::of_checkable(name, state).encode_to(&mut snapshot);
+            }
+            for (name, positions) in &self.positions {
+                peer_entry(name, positions).encode_to(&mut snapshot);
+            }
+            let timestamp = cluster.log_message_timestamp().seconds();
+            let update = Value::dictionary([("log_message_timestamp", timestamp.into())]);
+            entry("ApiListener", "api".into(), update).encode_to(&mut snapshot);
+            save.snapshot = Some(snapshot);
+        }
+        save
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a handful of bits")]
+fn peer_entry(name: &Str, positions: &PeerPositions) -> Entry {
+    let update = Value::dictionary([
+        ("capabilities", Value::Number(positions.capabilities as f64)),
+        ("icinga_version", Value::Number(f64::from(positions.icinga_version))),
+        ("local_log_position", positions.local_log_position.seconds().into()),
+        ("remote_log_position", positions.remote_log_position.seconds().into()),
+    ]);
+    entry("Endpoint", name.clone(), update)
+}
+
+fn entry(type_name: &str, name: Str, update: Value) -> Entry {
+    Entry { type_name: type_name.into(), name, update }
+}
+
+/// Reads a snapshot and the journal over it; the journal's entries are newer.
+pub(crate) fn restore(saved: &Saved) -> Restored {
+    let mut restored = Restored::default();
+    for bytes in [&saved.snapshot, &saved.journal] {
+        for entry in state_file::decode(bytes) {
+            match entry {
+                Ok(entry) => take(&mut restored, &entry),
+                Err(_) => restored.damaged += 1,
+            }
+        }
+    }
+    restored
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "versions and bits")]
+fn take(restored: &mut Restored, entry: &Entry) {
+    if let Some(checkable) = entry.checkable() {
+        restored.checkables.push(checkable);
+        return;
+    }
+    let number = |name: &str| {
+        let update = entry.update.as_dictionary()?;
+        update.get(name)?.to_number().filter(|number| number.is_finite() && *number >= 0.0)
+    };
+    let time = |name: &str| Timestamp(number(name).unwrap_or(0.0));
+    match entry.type_name.as_str() {
+        "Endpoint" => {
+            let positions = PeerPositions {
+                local_log_position: time("local_log_position"),
+                remote_log_position: time("remote_log_position"),
+                icinga_version: number("icinga_version").unwrap_or(0.0) as u32,
+                capabilities: number("capabilities").unwrap_or(0.0) as u64,
+            };
+            restored.peers.push((entry.name.clone(), positions));
+        }
+        "ApiListener" => {
+            restored.log_message_timestamp =
+                restored.log_message_timestamp.max(time("log_message_timestamp"));
+        }
+        _ => {}
+    }
+}
