@@ -54,11 +54,24 @@ impl Diagnostic {
     }
 }
 
-/// The source lines of `span` with a line of `^` under the marked part, two lines of context
-/// before and after, as Icinga 2 prints them under an error.
-///
-/// Bytes that would disturb a terminal (control characters) are shown as blanks.
+/// The source lines of `span` with lines of `^` under the marked part, and two lines before and
+/// after, as Icinga 2 shows the place of an error. Control characters are shown as blanks.
 pub fn excerpt(source: &str, span: Span) -> String {
+    render(source, span, |_| String::new())
+}
+
+/// As [`excerpt`], each line with the name of the file and its number before it:
+/// `main.conf(3): x = 5`.
+pub fn excerpt_in(file: &str, source: &str, span: Span) -> String {
+    render(source, span, |line| format!("{file}({line}): "))
+}
+
+/// Lines shown before and after the marked ones.
+const CONTEXT: u32 = 2;
+/// Marked lines shown from the start; of the rest of a long span only the last one is.
+const MAX_MARKED: u32 = 200;
+
+fn render(source: &str, span: Span, prefix: impl Fn(u32) -> String) -> String {
     let index = LineIndex::new(source);
     let (first, first_column) = index.line_column(span.start);
     let last_offset = if span.end > span.start {
@@ -75,56 +88,35 @@ pub fn excerpt(source: &str, span: Span) -> String {
             continue;
         }
         let text = index.line_text(source, line);
-        // A last line without any text is the file's final new-line, not a line to show.
-        if text.is_empty() && line == index.line_count() && line > last {
-            continue;
-        }
-        out.extend(
-            text.chars()
-                .map(|c| if c.is_control() && c != '\t' { ' ' } else { c }),
-        );
+        let before = prefix(line);
+        out.push_str(&before);
+        out.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
         out.push('\n');
-        if line < first || line > last {
-            continue;
+        if (first..=last).contains(&line) {
+            out.extend(std::iter::repeat_n(' ', before.chars().count()));
+            let start = if line == first { first_column } else { 1 };
+            let end = if line == last { last_column } else { u32::MAX };
+            push_marker(&mut out, text, start, end, first == last);
         }
-        let start = if line == first { first_column } else { 1 };
-        let end = if line == last {
-            last_column
-        } else {
-            to_u32(text.len())
-        };
-        push_marker(&mut out, text, start, end);
     }
     out
 }
 
-/// Lines shown before and after the marked ones.
-const CONTEXT: u32 = 2;
-/// Marked lines shown before the middle of a long span is left out.
-const MAX_MARKED: u32 = 6;
-
-/// A marker line: blanks as wide as the text before byte column `start`, then `^` up to `end`.
-fn push_marker(out: &mut String, text: &str, start: u32, end: u32) {
+/// A marker line: blanks up to byte column `start`, then `^` up to `end` or the end of the line.
+fn push_marker(out: &mut String, text: &str, start: u32, end: u32, at_least_one: bool) {
     let mut column = 1u32;
     let mut marks = 0u32;
     for character in text.chars() {
-        let width = to_u32(character.len_utf8());
-        if column < start {
-            out.push(if character == '\t' { '\t' } else { ' ' });
-        } else if column <= end {
-            out.push('^');
-            marks += 1;
-        } else {
+        if column > end {
             break;
         }
-        column = column.saturating_add(width);
+        let marked = column >= start;
+        out.push(if marked { '^' } else { ' ' });
+        marks += u32::from(marked);
+        column = column.saturating_add(u32::try_from(character.len_utf8()).unwrap_or(1));
     }
-    if marks == 0 {
+    if marks == 0 && at_least_one {
         out.push('^');
     }
     out.push('\n');
-}
-
-fn to_u32(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }

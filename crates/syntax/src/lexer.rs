@@ -72,7 +72,7 @@ impl Lexer<'_> {
         while let Some(&byte) = self.bytes.get(self.at) {
             match byte {
                 b' ' | b'\t' => self.at += 1,
-                b'\r' | b'\n' => self.newline(byte),
+                b'\r' | b'\n' => self.newline(),
                 b'#' => self.line_comment(),
                 b'/' if self.peek(1) == Some(b'/') => self.line_comment(),
                 b'/' if self.peek(1) == Some(b'*') => self.block_comment(),
@@ -157,14 +157,13 @@ impl Lexer<'_> {
             .map_or(0, char::len_utf8)
     }
 
-    fn newline(&mut self, byte: u8) {
-        if byte == b'\r' && self.peek(1) != Some(b'\n') {
+    /// A run of line ends is one token. Its place is the start of the line behind, as in Icinga 2's
+    /// messages.
+    fn newline(&mut self) {
+        while matches!(self.peek(0), Some(b'\r' | b'\n')) {
             self.at += 1;
-            return;
         }
-        self.at += if byte == b'\r' { 2 } else { 1 };
         if self.brackets.last() != Some(&Bracket::Paren) {
-            // Its place is the start of the next line, as in Icinga 2's messages.
             self.push(Tok::Newline, self.at, self.at);
         }
     }

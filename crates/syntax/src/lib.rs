@@ -10,16 +10,17 @@ mod lines;
 mod parser;
 mod token;
 
-pub use diagnostic::{Diagnostic, Severity, excerpt};
-pub use lines::LineIndex;
-pub use parser::{MAX_HEIGHT, MAX_NESTING};
+pub use diagnostic::{Diagnostic, Severity, excerpt, excerpt_in};
+pub use lines::{LineIndex, Range};
+pub use parser::{MAX_DIAGNOSTICS, MAX_HEIGHT, MAX_NESTING};
 
 /// What [`parse`] yields.
 #[derive(Clone, Debug)]
 pub struct Parsed {
     /// The tree. It holds [`ast::ExprKind::Error`] where text was not understood.
     pub block: ast::Block,
-    /// All findings in the order of their places. If one is an error, the tree must not be
+    /// All findings, at most [`MAX_DIAGNOSTICS`], in the order in which Icinga 2 would come across
+    /// them (it stops at the first error). If one is an error, the tree must not be
     /// evaluated.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -42,4 +43,14 @@ impl Parsed {
 /// ```
 pub fn parse(source: &str) -> Parsed {
     parser::parse(source)
+}
+
+/// The tokens of a source with the names under which messages speak of them, for highlighting and
+/// tests. The last one is "end of file".
+pub fn tokens(source: &str) -> Vec<(&'static str, ast::Span)> {
+    let tokens = lexer::lex(source).tokens;
+    tokens
+        .into_iter()
+        .map(|token| (token.kind.name(), token.span))
+        .collect()
 }

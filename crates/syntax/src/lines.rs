@@ -1,5 +1,29 @@
 //! Offsets to lines and columns.
 
+use crate::ast::Span;
+
+/// A place in the numbers of [`LineIndex::range`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Range {
+    pub first_line: u32,
+    pub first_column: u32,
+    pub last_line: u32,
+    pub last_column: u32,
+}
+
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            first_line,
+            first_column,
+            last_line,
+            last_column,
+        } = self;
+        write!(f, "{first_line}:{first_column}-{last_line}:{last_column}")
+    }
+}
+
 /// Where the lines of a source begin.
 #[derive(Clone, Debug)]
 pub struct LineIndex {
@@ -28,6 +52,28 @@ impl LineIndex {
         let line = self.starts.partition_point(|start| *start <= offset).max(1);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
         (u32::try_from(line).unwrap_or(u32::MAX), offset - start + 1)
+    }
+
+    /// The first and last line and column of a span as Icinga 2 counts them in messages and object
+    /// dumps (`lines 3:1-3:28`): both ends belong to it; columns are bytes from 1, but from 0 in
+    /// the first line; an empty span at the start of a line (an unexpected new-line) has column 0.
+    pub fn range(&self, span: Span) -> Range {
+        let last_byte = if span.end > span.start {
+            span.end - 1
+        } else {
+            span.start
+        };
+        let (first_line, first_column) = self.line_column(span.start);
+        let (last_line, last_column) = self.line_column(last_byte);
+        let empty = u32::from(span.end <= span.start);
+        let counted =
+            |line: u32, column: u32| column.saturating_sub(if line == 1 { 1 } else { empty });
+        Range {
+            first_line,
+            first_column: counted(first_line, first_column),
+            last_line,
+            last_column: counted(last_line, last_column),
+        }
     }
 
     /// The text of a line (from 1) without its line end; empty for a line that does not exist.

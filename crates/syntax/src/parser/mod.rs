@@ -30,6 +30,9 @@ pub const MAX_NESTING: u32 = 4000;
 /// What walks a tree recursively (dropping it included) can rely on this limit.
 pub const MAX_HEIGHT: u32 = 2500;
 
+/// Diagnostics kept of one source; a file that is no configuration at all has one per line.
+pub const MAX_DIAGNOSTICS: usize = 1000;
+
 /// Nesting that is parsed on the caller's stack; only stranger texts get a thread of their own.
 const EASY_NESTING: u32 = 100;
 
@@ -71,7 +74,14 @@ pub(crate) fn parse(source: &str) -> Parsed {
     });
     let mut all: Vec<Found> = from_lexer.chain(parser.diagnostics).collect();
     all.sort_by_key(|found| found.at);
-    let diagnostics = all.into_iter().map(|found| found.diagnostic).collect();
+    let more = all.len().saturating_sub(MAX_DIAGNOSTICS);
+    all.truncate(MAX_DIAGNOSTICS);
+    let mut diagnostics: Vec<Diagnostic> = all.into_iter().map(|found| found.diagnostic).collect();
+    if let (Some(last), true) = (diagnostics.last_mut(), more > 0) {
+        last.notes.push(format!(
+            "{more} more diagnostics of this source are left out"
+        ));
+    }
     Parsed { block, diagnostics }
 }
 

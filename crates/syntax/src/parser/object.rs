@@ -51,13 +51,17 @@ impl Parser<'_> {
             return Ok(self.leaf(ExprKind::Error, span));
         }
         let type_name = self.expression()?;
-        let could_be_name = matches!(
+        // `object Host ("x") {`: a call as the type, or a name in parentheses?
+        let is_bracket = matches!(
             type_name.kind,
             ExprKind::Call { .. } | ExprKind::Index { .. }
-        ) && !begins_expression(self.kind());
-        let ends_in_bracket = self.text(type_name.span).ends_with([')', ']']);
-        let closes_body = self.kind() == Tok::BraceOpen;
-        if ends_in_bracket && (could_be_name || closes_body) && !self.is_enclosed(&type_name) {
+        ) && self.text(self.extent).ends_with([')', ']'])
+            && self.extent == type_name.span;
+        let is_whole = matches!(
+            self.kind(),
+            Tok::BraceOpen | Tok::Use | Tok::Default | Tok::IgnoreOnError
+        );
+        if is_bracket && is_whole {
             return Err(self.fail(
                 Diagnostic::error("syntax is ambiguous", type_name.span).with_note(
                     "it is not clear where the type ends and the name begins; write the name \
@@ -66,10 +70,6 @@ impl Parser<'_> {
             ));
         }
         Ok(type_name)
-    }
-
-    fn is_enclosed(&self, expr: &Expr) -> bool {
-        !matches!(expr.kind, ExprKind::Call { .. } | ExprKind::Index { .. })
     }
 
     fn object_name(&mut self, below: &mut u32) -> Result<Option<Expr>> {

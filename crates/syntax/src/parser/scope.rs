@@ -185,16 +185,16 @@ impl Parser<'_> {
     fn unclosed(&mut self, closer: Closer, open: Option<Token>) {
         let known = self.diagnostics.len();
         self.unexpected(closer.token().name());
-        let line = open.map(|open| self.line_of(open.span.start));
-        let added = self.diagnostics.len() > known;
-        if let (Some(line), Some(open), true, Some(last)) =
-            (line, open, added, self.diagnostics.last_mut())
-        {
-            let what = if open.kind == Tok::LambdaBegin {
-                "{{"
-            } else {
-                "{"
-            };
+        let Some(open) = open.filter(|_| self.diagnostics.len() > known) else {
+            return;
+        };
+        let line = self.line_of(open.span.start);
+        let what = if open.kind == Tok::LambdaBegin {
+            "{{"
+        } else {
+            "{"
+        };
+        if let Some(last) = self.diagnostics.last_mut() {
             last.diagnostic
                 .notes
                 .push(format!("the '{what}' in line {line} is not closed"));
