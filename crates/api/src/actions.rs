@@ -65,7 +65,7 @@ pub(crate) fn handle(
 }
 
 /// An action on one object; an error is what it stumbled over.
-type Run = fn(&Snapshot, &ConfigObject, &Params) -> Result<Outcome, String>;
+type Run = fn(&Snapshot, &Arc<ConfigObject>, &Params) -> Result<Outcome, String>;
 
 struct Outcome {
     code: u16,
@@ -115,10 +115,13 @@ impl Codes {
 
 fn process_check_result(
     snapshot: &Snapshot,
-    object: &ConfigObject,
+    object: &Arc<ConfigObject>,
     params: &Params,
 ) -> Result<Outcome, String> {
-    if !object_switch(snapshot, object, "enable_passive_checks") {
+    if !snapshot
+        .attribute(object, "enable_passive_checks")
+        .is_true()
+    {
         let text = format!("Passive checks are disabled for object '{}'.", object.name);
         return Ok(Outcome::refused(403, text));
     }
@@ -241,7 +244,7 @@ fn split_performance_data(text: &str) -> Vec<Value> {
 
 fn reschedule_check(
     snapshot: &Snapshot,
-    object: &ConfigObject,
+    object: &Arc<ConfigObject>,
     params: &Params,
 ) -> Result<Outcome, String> {
     let checkable = CheckableName::from_full(&object.name);
@@ -267,13 +270,6 @@ fn reschedule_check(
         diagnostics: None,
         commands,
     })
-}
-
-/// A switch that may have been changed at run time.
-fn object_switch(snapshot: &Snapshot, object: &ConfigObject, name: &str) -> bool {
-    snapshot
-        .attribute(object, snapshot.state(object).as_deref(), name)
-        .is_true()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bheka_lang::Globals;
 use bheka_model::{Board, Command};
 use bheka_value::{Location, Str, Timestamp, Value};
 
@@ -12,6 +13,9 @@ use bheka_value::{Location, Str, Timestamp, Value};
 pub trait Backend: Send + Sync + 'static {
     /// Configuration in force and published live state.
     fn board(&self) -> &Arc<Board>;
+
+    /// Constants and functions of the configuration in force, for filters.
+    fn globals(&self) -> Option<Globals>;
 
     /// The clock.
     fn now(&self) -> Timestamp;
@@ -90,6 +94,8 @@ pub struct ListenerStatus {
     pub disconnected_endpoints: Vec<Str>,
     /// The own zone, its parent and its children, by name.
     pub zones: Vec<ZoneStatus>,
+    /// Up to where the log for peers that are away is written.
+    pub log_message_timestamp: Timestamp,
     /// Anonymous JSON-RPC connections.
     pub anonymous_clients: usize,
     /// Messages that wait to be relayed.

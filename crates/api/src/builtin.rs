@@ -59,6 +59,14 @@ pub(crate) fn type_by_plural(plural: &str) -> Option<&'static str> {
         .map(|it| it.name)
 }
 
+/// Whether a constant (`DataDir`, `RunAsUser`, …) belongs to `System.Configuration`: it can be used
+/// like a global, but is none.
+pub(crate) fn is_path_constant(name: &str) -> bool {
+    let mut types = TYPES.iter();
+    let configuration = types.find(|it| it.name == "Configuration");
+    configuration.is_some_and(|it| it.fields.iter().any(|(field, ..)| *field == name))
+}
+
 /// All of them, as 2.13.6 shows them (the first own attribute of some is hidden there).
 pub(crate) static TYPES: &[BuiltinType] = &[
     BuiltinType::plain(

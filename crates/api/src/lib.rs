@@ -16,7 +16,6 @@ mod actions;
 mod auth;
 mod backend;
 mod builtin;
-mod filter;
 mod http;
 mod info;
 mod json_error;

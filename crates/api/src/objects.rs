@@ -204,10 +204,8 @@ impl<'p> Plan<'p> {
         object: &Arc<ConfigObject>,
         names: &[&'static str],
     ) {
-        let state = self.snapshot.state(object);
-        let members = names.iter().map(|&name| (name, ()));
-        write_members(out, layout, depth, members, |out, name, ()| {
-            let value = self.snapshot.attribute(object, state.as_deref(), name);
+        let values = self.snapshot.attributes(object, names);
+        write_members(out, layout, depth, values, |out, _, value| {
             write_json(out, &value, layout.indent, depth + 1);
         });
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bheka_value::{Str, Value, format_number, from_json};
+use bheka_value::{Str, Value, from_json};
 
 use crate::json_error;
 use crate::request::Url;
@@ -81,15 +81,7 @@ impl Params {
 
 /// A value as text, as the language converts it.
 pub(crate) fn text_of(value: &Value) -> Str {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Empty => Str::default(),
-        Value::Number(number) => format_number(*number).into(),
-        Value::Boolean(boolean) => if *boolean { "true" } else { "false" }.into(),
-        Value::Array(_) | Value::Dictionary(_) => bheka_value::to_json(value).into(),
-        Value::Function(_) => "Object of type 'Function'".into(),
-        Value::Object(object) => format!("Object of type '{}'", object.type_name()).into(),
-    }
+    bheka_lang::to_text(value)
 }
 
 /// A value as number, in the way and with the error text of Icinga 2.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::filter::Filter;
+use bheka_lang::{Filter, Globals};
 use bheka_model::ConfigObject;
 use bheka_value::schema::TypeInfo;
 use bheka_value::{CallError, Str, Value};
@@ -31,6 +31,9 @@ pub(crate) trait Source {
 
     /// The variables that filters see for it.
     fn scope(&self, target: &Self::Target) -> Vec<(Str, Value)>;
+
+    /// The globals that filters see.
+    fn globals(&self) -> Option<Globals>;
 
     /// Its name, for error messages.
     fn name(&self, target: &Self::Target) -> Str;
@@ -73,7 +76,7 @@ pub(crate) fn select<S: Source>(
     if params.has("filter") || found.is_empty() {
         let wanted = wanted_type(&types, params)?;
         if params.has("filter") {
-            let filter = UserFilter::new(params)?;
+            let filter = UserFilter::new(params, source.globals())?;
             for target in source.all(&wanted.name) {
                 let scope = source.scope(&target);
                 if covers(&grant, &scope)? && filter.holds(&scope)? {
@@ -147,10 +150,12 @@ fn wanted_type<'t>(types: &'t [TargetType], params: &Params) -> Result<&'t Targe
 struct UserFilter {
     filter: Filter,
     variables: Vec<(Str, Value)>,
+    /// Constants and functions of the configuration.
+    globals: Option<Globals>,
 }
 
 impl UserFilter {
-    fn new(params: &Params) -> Result<Self, String> {
+    fn new(params: &Params, globals: Option<Globals>) -> Result<Self, String> {
         let filter = Filter::compile(&params.last_text("filter")).map_err(|error| {
             let location = error
                 .location
@@ -167,7 +172,11 @@ impl UserFilter {
                 )));
             }
         };
-        Ok(Self { filter, variables })
+        Ok(Self {
+            filter,
+            variables,
+            globals,
+        })
     }
 
     fn holds(&self, scope: &[(Str, Value)]) -> Result<bool, String> {
@@ -178,7 +187,11 @@ impl UserFilter {
             .chain(scope)
             .map(|(name, value)| (name.as_str(), value.clone()))
             .collect();
-        match self.filter.eval(&scope) {
+        let outcome = match &self.globals {
+            Some(globals) => self.filter.eval_in(globals, &scope),
+            None => self.filter.eval(&scope),
+        };
+        match outcome {
             Ok(value) => Ok(value.is_true()),
             Err(error) => Err(diagnostic(described(&error))),
         }
@@ -240,6 +253,10 @@ impl Source for Objects<'_> {
             .iter()
             .find(|(it, _)| it.name == target.type_info.name);
         view::scope_of(self.snapshot, target, joins.map_or(&[], |(_, joins)| joins))
+    }
+
+    fn globals(&self) -> Option<Globals> {
+        self.snapshot.backend.globals()
     }
 
     fn name(&self, target: &Self::Target) -> Str {

@@ -70,10 +70,9 @@ impl Response {
             ("error", Value::Number(f64::from(status))),
             ("status", Value::string(text)),
         ];
-        if let Some(diagnostics) = diagnostics
-            && !diagnostics.is_empty()
-            && params.flag("verbose")?
-        {
+        // The switch is read in any case: one that cannot be read spoils the answer.
+        let verbose = params.flag("verbose")?;
+        if let Some(diagnostics) = diagnostics.filter(|it| verbose && !it.is_empty()) {
             entries.push(("diagnostic_information", Value::string(diagnostics)));
         }
         Self::json(status, params, &Value::dictionary(entries))

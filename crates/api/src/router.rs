@@ -168,7 +168,7 @@ impl Api {
                 objects::handle(snapshot, user, plural, name.first().copied(), params)
             }
             ("GET", ["v1", "types", name @ ..]) if name.len() <= 1 => {
-                types::handle(user, name.first().copied(), params)
+                types::handle(snapshot, user, name.first().copied(), params)
             }
             ("GET", ["v1", "templates", plural, name @ ..]) if name.len() <= 1 => {
                 templates::handle(snapshot, user, plural, name.first().copied(), params)

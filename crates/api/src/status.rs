@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use bheka_model::{CheckableState, ConfigObject};
+use bheka_lang::Globals;
+use bheka_model::{CheckableName, CheckableState, ConfigObject, StateType};
 use bheka_value::{Str, Value};
 
 use crate::backend::{CheckCounts, ListenerStatus};
@@ -112,6 +113,10 @@ impl Source for Statuses<'_> {
 
     fn scope(&self, target: &Status) -> Vec<(Str, Value)> {
         vec![("obj".into(), target.value())]
+    }
+
+    fn globals(&self) -> Option<Globals> {
+        self.snapshot.backend.globals()
     }
 
     fn name(&self, target: &Status) -> Str {
@@ -291,6 +296,10 @@ impl Tally {
             let state = snapshot.state(object).unwrap_or_default();
             tally.service_states[usize::from(state.state_raw.min(3))] += 1;
             tally.services.add(snapshot, object, &state);
+            // A service without a result knows nothing of its reachability yet; when its host is
+            // down for good, it is unreachable all the same.
+            tally.services.unreachable +=
+                usize::from(state.last_reachable && is_down(snapshot, object));
             if let Some(result) = &state.last_check_result
                 && result.active
             {
@@ -332,25 +341,28 @@ impl Tally {
     }
 }
 
+/// Whether the host of a service is down in a hard state.
+fn is_down(snapshot: &Snapshot, service: &ConfigObject) -> bool {
+    let host = CheckableName::host(service.string("host_name"));
+    let state = snapshot.backend.board().state(&host);
+    state.is_some_and(|state| {
+        state.state_raw > 1
+            && state.state_type == StateType::Hard
+            && state.last_check_result.is_some()
+    })
+}
+
 impl Kinds {
-    fn add(&mut self, snapshot: &Snapshot, object: &ConfigObject, state: &CheckableState) {
-        let is = |name: &str| snapshot.attribute(object, Some(state), name).is_true();
-        let mut add = |counter: fn(&mut Self) -> &mut usize, holds: bool| {
-            *counter(self) += usize::from(holds);
-        };
-        add(
-            |kinds| &mut kinds.pending,
-            state.last_check_result.is_none(),
-        );
-        add(
-            |kinds| &mut kinds.problem,
-            state.last_check_result.is_some() && is("problem"),
-        );
-        add(|kinds| &mut kinds.unreachable, !state.last_reachable);
-        add(|kinds| &mut kinds.flapping, state.flapping);
-        add(|kinds| &mut kinds.in_downtime, state.downtime_depth > 0);
-        add(|kinds| &mut kinds.acknowledged, is("acknowledgement"));
-        add(|kinds| &mut kinds.handled, is("handled"));
+    fn add(&mut self, snapshot: &Snapshot, object: &Arc<ConfigObject>, state: &CheckableState) {
+        let computed = snapshot.attributes(object, &["problem", "handled", "acknowledgement"]);
+        let is = |position: usize| computed[position].1.is_true();
+        self.pending += usize::from(state.last_check_result.is_none());
+        self.problem += usize::from(is(0));
+        self.unreachable += usize::from(!state.last_reachable);
+        self.flapping += usize::from(state.flapping);
+        self.in_downtime += usize::from(state.downtime_depth > 0);
+        self.acknowledged += usize::from(is(2));
+        self.handled += usize::from(is(1));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bheka_lang::Globals;
 use bheka_model::ConfigObject;
 use bheka_value::{Str, Value};
 
@@ -83,6 +84,10 @@ impl Source for Templates<'_> {
     fn scope(&self, target: &Template) -> Vec<(Str, Value)> {
         let value = template_value(target, &self.wanted.name);
         vec![("obj".into(), value.clone()), ("tmpl".into(), value)]
+    }
+
+    fn globals(&self) -> Option<Globals> {
+        self.snapshot.backend.globals()
     }
 
     fn name(&self, target: &Template) -> Str {

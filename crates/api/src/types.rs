@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bheka_lang::Globals;
 use bheka_model::ConfigObject;
 use bheka_value::schema::{FieldInfo, FieldKind, Flags, TypeInfo};
 use bheka_value::{ObjectView, Str, Value};
@@ -11,13 +12,22 @@ use crate::objects::no_objects;
 use crate::params::Params;
 use crate::query::{self, Source, TargetType};
 use crate::response::{Handled, Response, ResultsWriter};
+use crate::view::Snapshot;
 
 /// Answers a query for types.
-pub(crate) fn handle(user: &ConfigObject, name: Option<&str>, mut params: Params) -> Handled {
+pub(crate) fn handle(
+    snapshot: &Arc<Snapshot>,
+    user: &ConfigObject,
+    name: Option<&str>,
+    mut params: Params,
+) -> Handled {
+    let source = Types {
+        globals: snapshot.backend.globals(),
+    };
     if let Some(name) = name {
         params.set("type", Value::string(name));
     }
-    match query::select(&Types, user, "types", &params) {
+    match query::select(&source, user, "types", &params) {
         Ok(found) => {
             let mut writer = ResultsWriter::new(&params)?;
             found.iter().for_each(|one| writer.value(&one.value()));
@@ -27,7 +37,9 @@ pub(crate) fn handle(user: &ConfigObject, name: Option<&str>, mut params: Params
     }
 }
 
-struct Types;
+struct Types {
+    globals: Option<Globals>,
+}
 
 #[derive(Clone, Copy)]
 enum OneType {
@@ -62,6 +74,10 @@ impl Source for Types {
     fn scope(&self, target: &OneType) -> Vec<(Str, Value)> {
         let value = Value::Object(Arc::new(TypeView(*target)));
         vec![("obj".into(), value.clone()), ("type".into(), value)]
+    }
+
+    fn globals(&self) -> Option<Globals> {
+        self.globals.clone()
     }
 
     fn name(&self, target: &OneType) -> Str {
@@ -152,11 +168,7 @@ fn object_field(field: &FieldInfo, id: usize) -> Value {
         state: has(Flags::STATE),
     };
     // The one attribute that holds an object: the host of a service.
-    let type_name = if is_object {
-        "Host"
-    } else {
-        api_type(field.kind)
-    };
+    let type_name = if is_object { "Host" } else { type_of(field) };
     let rank = u8::from(field.kind == FieldKind::NameArray);
     let mut entries = field_entries(id, type_name, rank, attributes);
     if navigation {
@@ -171,11 +183,15 @@ fn object_field(field: &FieldInfo, id: usize) -> Value {
     Value::dictionary(entries)
 }
 
-/// In 2.13.6, booleans and durations show as numbers.
-fn api_type(kind: FieldKind) -> &'static str {
-    match kind {
-        FieldKind::Boolean => "Number",
-        other => other.api_name(),
+/// The name of the type of a field. In 2.13.6 booleans show as numbers, and some numbers under the
+/// names that they have there inside.
+fn type_of(field: &FieldInfo) -> &'static str {
+    match (field.name, field.kind) {
+        ("last_hard_states_raw" | "last_soft_states_raw", _) => "unsigned short",
+        ("capabilities", _) => "uint_fast64_t",
+        ("icinga_version", _) => "unsigned long",
+        (_, FieldKind::Boolean) => "Number",
+        (_, other) => other.api_name(),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bheka_lang::Globals;
 use bheka_model::ConfigObject;
 use bheka_value::{Str, Value};
 
+use crate::builtin;
 use crate::params::Params;
 use crate::query::{self, Source, TargetType};
 use crate::response::{Handled, Response, ResultsWriter};
@@ -63,6 +65,7 @@ impl Source for Variables<'_> {
 
     fn find(&self, _type_name: &str, name: &str) -> Result<Variable, String> {
         let value = self.snapshot.generation.globals.get(name).cloned();
+        let value = value.filter(|_| !builtin::is_path_constant(name));
         let value =
             value.ok_or_else(|| format!("Tried to access undefined script variable '{name}'\n"))?;
         Ok(Variable {
@@ -74,6 +77,7 @@ impl Source for Variables<'_> {
     fn all(&self, _type_name: &str) -> Vec<Variable> {
         let globals = self.snapshot.generation.globals.iter();
         globals
+            .filter(|(name, _)| !builtin::is_path_constant(name))
             .map(|(name, value)| Variable {
                 name: name.clone(),
                 value: value.clone(),
@@ -84,6 +88,10 @@ impl Source for Variables<'_> {
     fn scope(&self, target: &Variable) -> Vec<(Str, Value)> {
         let value = target.value();
         vec![("obj".into(), value.clone()), ("variable".into(), value)]
+    }
+
+    fn globals(&self) -> Option<Globals> {
+        self.snapshot.backend.globals()
     }
 
     fn name(&self, target: &Variable) -> Str {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bheka_model::{CheckableName, CheckableState, ConfigObject, Generation};
+use bheka_model::{CheckableName, CheckableState, ConfigObject, Generation, LiveObject};
 use bheka_value::schema::{FieldInfo, Flags, TypeInfo};
 use bheka_value::{ObjectView, Str, Timestamp, Value};
 
@@ -34,28 +34,47 @@ impl Snapshot {
             .state(&CheckableName::from_full(&object.name))
     }
 
-    /// An attribute of an object as the API shows it.
-    pub(crate) fn attribute(
+    /// Attributes of an object as the API shows them, all from one moment.
+    pub(crate) fn attributes<'n>(
         &self,
-        object: &ConfigObject,
-        state: Option<&CheckableState>,
-        name: &str,
-    ) -> Value {
-        if name == "type" {
-            return Value::string(object.type_info.name);
+        object: &Arc<ConfigObject>,
+        names: &[&'n str],
+    ) -> Vec<(&'n str, Value)> {
+        let live = LiveObject::new(Arc::clone(self.backend.board()), Arc::clone(object));
+        let mut attributes = live.attributes(names.iter().copied());
+        let runtime: &dyn Fn(&str) -> Option<Value> = match object.type_info.name {
+            "Endpoint" => {
+                let Some(status) = self.backend.endpoint(&object.name) else {
+                    return attributes;
+                };
+                &move |name| status.attribute(name)
+            }
+            "ApiListener" => &|name| self.listener_attribute(name),
+            _ => return attributes,
+        };
+        for (name, value) in &mut attributes {
+            if let Some(current) = runtime(name) {
+                *value = current;
+            }
         }
-        if object.type_info.name == "Endpoint"
-            && let Some(value) = self.endpoint_attribute(object, name)
-        {
-            return value;
-        }
-        let _ = state;
-        object.get(name)
+        attributes
     }
 
-    fn endpoint_attribute(&self, object: &ConfigObject, name: &str) -> Option<Value> {
-        let status = self.backend.endpoint(&object.name).unwrap_or_default();
-        status.attribute(name)
+    /// One attribute.
+    pub(crate) fn attribute(&self, object: &Arc<ConfigObject>, name: &str) -> Value {
+        let value = self.attributes(object, &[name]).pop();
+        value.map(|(_, value)| value).unwrap_or_default()
+    }
+
+    fn listener_attribute(&self, name: &str) -> Option<Value> {
+        if !matches!(name, "identity" | "log_message_timestamp") {
+            return None;
+        }
+        let status = self.backend.api_listener().unwrap_or_default();
+        Some(match name {
+            "identity" => Value::String(status.identity),
+            _ => Value::Number(status.log_message_timestamp.seconds()),
+        })
     }
 
     /// The object that an attribute leads to, under the name by which joins and filters know it.
@@ -144,7 +163,6 @@ fn service_join(name: &'static str, field: &FieldInfo, host_field: &'static str)
 struct View {
     snapshot: Arc<Snapshot>,
     object: Arc<ConfigObject>,
-    state: Option<Arc<CheckableState>>,
 }
 
 impl std::fmt::Debug for View {
@@ -174,10 +192,7 @@ impl ObjectView for View {
         if name != "type" && field.is_none_or(|field| field.flags.has(Flags::NO_USER_VIEW)) {
             return None;
         }
-        Some(
-            self.snapshot
-                .attribute(&self.object, self.state.as_deref(), name),
-        )
+        Some(self.snapshot.attribute(&self.object, name))
     }
 
     fn attribute_names(&self) -> Vec<Str> {
@@ -198,7 +213,6 @@ pub(crate) fn object_value(snapshot: &Arc<Snapshot>, object: &Arc<ConfigObject>)
     Value::Object(Arc::new(View {
         snapshot: Arc::clone(snapshot),
         object: Arc::clone(object),
-        state: snapshot.state(object),
     }))
 }
 

@@ -24,6 +24,9 @@ impl Backend for Fake {
     fn board(&self) -> &Arc<Board> {
         &self.board
     }
+    fn globals(&self) -> Option<bheka_lang::Globals> {
+        None
+    }
     fn now(&self) -> Timestamp {
         Timestamp(1000.0)
     }
