@@ -1,11 +1,12 @@
 //! Every attribute of an object as the API shows it: configuration, live state, and what is
 //! computed from both.
 
+use std::cell::OnceCell;
+
 use bheka_value::schema::{FieldInfo, Flags};
 use bheka_value::{Timestamp, Value};
 
 use crate::wire::original_attributes;
-use crate::zones::ZoneTree;
 use crate::{Acknowledgement, CheckableName, CheckableState, ConfigObject, Generation, StateType};
 
 /// An attribute of an object: as configured, from live state, or computed; `null` for names that
@@ -34,6 +35,7 @@ pub fn attribute(
         generation,
         host: None,
         program_start: Timestamp::NEVER,
+        stored: OnceCell::new(),
     }
     .attribute(name)
 }
@@ -52,6 +54,8 @@ pub(crate) struct Facts<'a> {
     /// The live state of the host, when the object is a service.
     pub(crate) host: Option<&'a CheckableState>,
     pub(crate) program_start: Timestamp,
+    /// The stored attributes, converted when the first of them is asked for.
+    pub(crate) stored: OnceCell<Vec<(&'static str, Value)>>,
 }
 
 impl Facts<'_> {
@@ -104,13 +108,18 @@ impl Facts<'_> {
             && !self.object.boolean("enable_ha")
     }
 
+    /// The zones above, nearest first. Walks names, for there may be as many zones as hosts.
     fn all_parents(&self) -> Value {
-        let tree = ZoneTree::from(self.generation, "");
-        Value::array(
-            tree.ancestors(&self.object.name)
-                .into_iter()
-                .map(Value::String),
-        )
+        let mut above = Vec::new();
+        let mut parent = self.object.optional("parent");
+        while let Some(name) = parent.filter(|_| above.len() <= self.generation.count("Zone")) {
+            parent = self
+                .generation
+                .get("Zone", &name)
+                .and_then(|zone| zone.optional("parent"));
+            above.push(Value::String(name));
+        }
+        Value::array(above)
     }
 
     fn checkable(&self, name: &str) -> Option<Value> {
@@ -165,8 +174,13 @@ impl Facts<'_> {
                     .map_or(Value::Empty, |it| it.to_value()),
             );
         }
-        let name_of = CheckableName::from_full(&self.object.name);
-        state.attribute(name, &name_of)
+        let stored = self
+            .stored
+            .get_or_init(|| state.stored_entries(&CheckableName::from_full(&self.object.name)));
+        stored
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.clone())
     }
 
     fn problem(&self) -> bool {

@@ -114,6 +114,7 @@ impl LiveObject {
             generation: &generation,
             host: host.as_deref(),
             program_start: self.board.program_start(),
+            stored: std::cell::OnceCell::new(),
         })
     }
 }

@@ -177,45 +177,37 @@ impl CheckableState {
     pub fn to_value(&self, name: &CheckableName) -> Value {
         let mut entries = self.common_entries();
         entries.push(("type", Value::string(name.type_name())));
+        entries.extend(self.times_of(name));
+        Value::dictionary(entries)
+    }
+
+    /// All state attributes but the result, which is costly to convert and shown in its own way.
+    pub(crate) fn stored_entries(&self, name: &CheckableName) -> Vec<(&'static str, Value)> {
+        let mut entries = Self {
+            last_check_result: None,
+            ..self.clone()
+        }
+        .common_entries();
+        entries.extend(self.times_of(name));
+        entries
+    }
+
+    /// When it last had each state, under the names of its type.
+    fn times_of(&self, name: &CheckableName) -> Vec<(&'static str, Value)> {
         let [ok, warning, critical, unknown] = self.last_state_times;
         if name.is_service() {
-            entries.extend([
+            vec![
                 ("last_state_ok", time(ok)),
                 ("last_state_warning", time(warning)),
                 ("last_state_critical", time(critical)),
                 ("last_state_unknown", time(unknown)),
-            ]);
+            ]
         } else {
-            entries.extend([
+            vec![
                 ("last_state_up", time(ok.max(warning))),
                 ("last_state_down", time(critical.max(unknown))),
-            ]);
+            ]
         }
-        Value::dictionary(entries)
-    }
-
-    /// One state attribute by its name; `None` when it is not one.
-    pub(crate) fn attribute(&self, attribute: &str, name: &CheckableName) -> Option<Value> {
-        let [ok, warning, critical, unknown] = self.last_state_times;
-        match (attribute, name.is_service()) {
-            ("last_state_ok", true) => return Some(time(ok)),
-            ("last_state_warning", true) => return Some(time(warning)),
-            ("last_state_critical", true) => return Some(time(critical)),
-            ("last_state_unknown", true) => return Some(time(unknown)),
-            ("last_state_up", false) => return Some(time(ok.max(warning))),
-            ("last_state_down", false) => return Some(time(critical.max(unknown))),
-            _ => {}
-        }
-        // The result is costly to convert and has its own way.
-        let light = Self {
-            last_check_result: None,
-            ..self.clone()
-        };
-        light
-            .common_entries()
-            .into_iter()
-            .find(|(key, _)| *key == attribute)
-            .map(|it| it.1)
     }
 
     fn common_entries(&self) -> Vec<(&'static str, Value)> {
