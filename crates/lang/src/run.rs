@@ -10,7 +10,7 @@ use crate::fault::{Fault, Outcome};
 /// How deep expressions may nest while they are evaluated; Icinga 2's limit.
 pub(crate) const DEPTH_MAX: u32 = 300;
 /// Steps that one file, or one object, may take.
-pub(crate) const STEPS_MAX: u64 = 1_000_000_000;
+pub(crate) const STEPS_MAX: u64 = 100_000_000;
 /// Items of an array, or bytes of a string, that an operation may produce.
 pub(crate) const SIZE_MAX: usize = 64 * 1024 * 1024;
 

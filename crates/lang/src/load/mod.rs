@@ -60,7 +60,9 @@ pub struct Load<'a> {
 
 /// What came of it.
 pub struct Loaded {
-    /// The objects, in the order of their making. Empty attributes are left out.
+    /// The objects, in the order of their making, with the attributes that were set. Those that
+    /// the system brings along (`ido`, `icingadb`) belong to no package; Icinga 2 neither counts
+    /// nor lists them.
     pub declarations: Vec<Declaration>,
     /// The globals. Keep them as long as functions of the configuration may be called.
     pub globals: Globals,

@@ -7,8 +7,8 @@ use bheka_lang::{DirEntry, SourceError, Sources};
 use bheka_value::Value;
 
 /// The disk as seen from a working directory.
-pub struct Disk {
-    pub directory: PathBuf,
+pub(crate) struct Disk {
+    pub(crate) directory: PathBuf,
 }
 
 impl Disk {
@@ -50,7 +50,7 @@ impl Sources for Disk {
 }
 
 /// The constants that the program provides, for a configuration in `directory`.
-pub fn constants(directory: &Path) -> Vec<(String, Value)> {
+pub(crate) fn constants(directory: &Path) -> Vec<(String, Value)> {
     let path = |name: &str| Value::from(format!("{}/{name}", directory.display()));
     vec![
         ("NodeName".to_owned(), Value::string("testnode")),
