@@ -50,6 +50,14 @@ impl ConfigObject {
         }
     }
 
+    /// Whether the program brings it along (the check commands `ido`, `icingadb`, …): Icinga 2
+    /// neither counts nor lists those, but the API shows them. The application object is listed,
+    /// also when no file declares it.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.package.is_empty() && self.type_info.name != "IcingaApplication"
+    }
+
     /// A number attribute, 0 when it is not one.
     #[must_use]
     pub fn number(&self, name: &str) -> f64 {
