@@ -62,6 +62,9 @@ pub(crate) fn type_by_plural(plural: &str) -> Option<&'static str> {
 /// Whether a constant (`DataDir`, `RunAsUser`, …) belongs to `System.Configuration`: it can be used
 /// like a global, but is none.
 pub(crate) fn is_path_constant(name: &str) -> bool {
+    if name == "PrefixDir" {
+        return true;
+    }
     let mut types = TYPES.iter();
     let configuration = types.find(|it| it.name == "Configuration");
     configuration.is_some_and(|it| it.fields.iter().any(|(field, ..)| *field == name))

@@ -440,7 +440,10 @@ mod tests {
         assert!(!head(text).unwrap().unwrap().0.keep_alive);
     }
 
-    fn chunked(text: &[u8], step: usize) -> Result<Option<(Vec<u8>, Vec<u8>)>, Cause> {
+    /// The body and what is left behind it.
+    type BodyAndRest = (Vec<u8>, Vec<u8>);
+
+    fn chunked(text: &[u8], step: usize) -> Result<Option<BodyAndRest>, Cause> {
         let mut reader = BodyReader::new(Framing::Chunked, 1000).unwrap();
         let mut buffer = Vec::new();
         for part in text.chunks(step.max(1)) {

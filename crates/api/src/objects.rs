@@ -115,16 +115,32 @@ enum Refusal {
 /// What to show of each object of a type, worked out once for a request.
 struct Plan<'p> {
     snapshot: &'p Arc<Snapshot>,
-    /// Names of the attributes, sorted.
-    attributes: Vec<&'static str>,
+    attributes: Vec<Column>,
     joins: Vec<JoinPlan>,
     location: bool,
     used_by: Option<UsedBy>,
 }
 
+/// An attribute to show. Lists of them are sorted by name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Column {
+    name: &'static str,
+    /// Only for objects that set it: it came after 2.13, and nobody asked for it by name.
+    only_when_set: bool,
+}
+
+impl Column {
+    fn always(name: &'static str) -> Self {
+        Self {
+            name,
+            only_when_set: false,
+        }
+    }
+}
+
 struct JoinPlan {
     join: Join,
-    attributes: Vec<&'static str>,
+    attributes: Vec<Column>,
     grant: Grant,
     /// The joins of the target, for the scope of the grant's filters.
     target_joins: Vec<Join>,
@@ -202,9 +218,12 @@ impl<'p> Plan<'p> {
         layout: Layout,
         depth: usize,
         object: &Arc<ConfigObject>,
-        names: &[&'static str],
+        columns: &[Column],
     ) {
-        let values = self.snapshot.attributes(object, names);
+        let is_shown =
+            |column: &&Column| !column.only_when_set || object.attributes.contains_key(column.name);
+        let names: Vec<&str> = columns.iter().filter(is_shown).map(|it| it.name).collect();
+        let values = self.snapshot.attributes(object, &names);
         write_members(out, layout, depth, values, |out, _, value| {
             write_json(out, &value, layout.indent, depth + 1);
         });
@@ -254,46 +273,41 @@ fn write_members<'k, T>(
     out.push('}');
 }
 
-/// The attributes to show: those asked for, or all that users may see, sorted.
+/// The attributes to show: those asked for, or all that users may see.
 ///
 /// # Errors
 /// The text of the error when one does not exist.
-fn attributes(
-    type_info: &'static TypeInfo,
-    wanted: Option<&[Str]>,
-) -> Result<Vec<&'static str>, String> {
-    let mut names: Vec<&'static str> = Vec::new();
+fn attributes(type_info: &'static TypeInfo, wanted: Option<&[Str]>) -> Result<Vec<Column>, String> {
+    let mut columns: Vec<Column> = Vec::new();
     match wanted {
         Some(wanted) => {
             for name in wanted {
                 match type_info.field(name) {
-                    Some(field) if shown(field) => names.push(field.name),
+                    Some(field) if shown(field) => columns.push(Column::always(field.name)),
                     Some(_) => {}
-                    None if name.as_str() == "type" => names.push("type"),
+                    None if name.as_str() == "type" => columns.push(Column::always("type")),
                     None => return Err(format!("Invalid field specified: {name}")),
                 }
             }
         }
         None => {
-            // What came after 2.13 is there for those who ask for it by name.
-            let fields = type_info.fields();
-            names.extend(
-                fields
-                    .filter(|field| shown(field) && !field.flags.has(Flags::NEWER))
-                    .map(|field| field.name),
-            );
-            names.push("type");
+            columns.push(Column::always("type"));
+            let fields = type_info.fields().filter(|field| shown(field));
+            columns.extend(fields.map(|field| Column {
+                name: field.name,
+                only_when_set: field.flags.has(Flags::NEWER),
+            }));
         }
     }
-    names.sort_unstable();
-    names.dedup();
-    Ok(names)
+    columns.sort_unstable();
+    columns.dedup();
+    Ok(columns)
 }
 
 /// Whether an attribute has a place in answers: users may see it, and it is data, not an object.
 fn shown(field: &FieldInfo) -> bool {
-    !field.flags.has(Flags::NO_USER_VIEW)
-        && !(field.kind == FieldKind::Any && field.flags.has(Flags::NAVIGATION))
+    let is_object = field.kind == FieldKind::Any && field.flags.has(Flags::NAVIGATION);
+    !is_object && !field.flags.has(Flags::NO_USER_VIEW)
 }
 
 fn joins(

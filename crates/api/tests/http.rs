@@ -1,5 +1,7 @@
 //! HTTP on a stream: keep-alive, limits, refusals, slow clients, and commands before answers.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
