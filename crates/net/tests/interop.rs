@@ -1,5 +1,6 @@
 //! With the real ones: OpenSSL's `s_client` and Icinga 2's daemon and commands. Where they are not
 //! installed, the tests say so and pass.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Both ends of a connection on the loopback: who is let in as whom, and what bad peers cost.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod common;
 
