@@ -137,7 +137,11 @@ fn accepts_what_the_reference_accepts() {
         checked += 1;
         let source = source(&case);
         let found = errors(&source);
-        if !found.is_empty() {
+        let refusal = case["expect"]["error"]["message"].as_str();
+        let same = |words: &str| found.iter().all(|(error, _)| error.message.contains(words));
+        // What is too deep for the reference's evaluator may be refused here already.
+        let too_deep = refusal.is_some_and(|words| words.contains("too deep") && same(words));
+        if !found.is_empty() && !too_deep {
             failures.push(format!("{}: {source:?}: {found:?}", case["id"]));
         }
     }

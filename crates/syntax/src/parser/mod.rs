@@ -26,9 +26,10 @@ use scope::{Closer, Effects, Flow, Rules};
 pub const MAX_NESTING: u32 = 4000;
 
 /// How high the tree may become; a chain of operators (`a + b + c`) grows it as nesting does, while
-/// parentheses do not. Icinga 2 refuses to evaluate expressions that are about 300 levels high.
-/// What walks a tree recursively (dropping it included) can rely on this limit.
-pub const MAX_HEIGHT: u32 = 2500;
+/// parentheses do not. Icinga 2 refuses to evaluate what is higher than about 300 levels. What walks
+/// a tree recursively (dropping, cloning, comparing it) can rely on this limit: half a stack of
+/// 2 MiB suffices for that, also without optimisation.
+pub const MAX_HEIGHT: u32 = 1000;
 
 /// Diagnostics kept of one source; a file that is no configuration at all has one per line.
 pub const MAX_DIAGNOSTICS: usize = 1000;
@@ -268,6 +269,10 @@ impl<'s> Parser<'s> {
 
     /// Adds a diagnostic that is found when the current token is read.
     fn report(&mut self, diagnostic: Diagnostic) {
+        if self.too_deep {
+            // Nothing was read behind the place of that error; all else follows from it.
+            return;
+        }
         let at = self.token().span.start.max(diagnostic.span.start);
         self.diagnostics.push(Found { at, diagnostic });
     }
@@ -300,7 +305,7 @@ impl<'s> Parser<'s> {
     /// because a string or comment was not closed.
     fn fail(&mut self, diagnostic: Diagnostic) -> Failed {
         let at_end = self.at + 2 >= self.tokens.len();
-        if self.reported != Some(self.at) && !self.too_deep && !(self.runs_out && at_end) {
+        if self.reported != Some(self.at) && !(self.runs_out && at_end) {
             self.report(diagnostic);
         }
         self.reported = Some(self.at);
@@ -326,9 +331,10 @@ impl<'s> Parser<'s> {
         self.height = below + 1;
         self.extent = span;
         if self.height > MAX_HEIGHT {
+            // The words are those with which Icinga 2 refuses to evaluate it.
             let message = format!(
-                "the expression is nested too deeply; the limit is {MAX_HEIGHT} levels of \
-                 operators, lists and blocks"
+                "Stack overflow while evaluating expression: Recursion level too deep. \
+                 The limit is {MAX_HEIGHT} levels of operators, lists and blocks"
             );
             return Err(self.give_up(message));
         }
@@ -337,9 +343,7 @@ impl<'s> Parser<'s> {
 
     /// Reports that a limit was reached and goes to the end of the text.
     fn give_up(&mut self, message: String) -> Failed {
-        if !self.too_deep {
-            self.report(Diagnostic::error(message, self.token().span));
-        }
+        self.report(Diagnostic::error(message, self.token().span));
         self.too_deep = true;
         self.at = self.tokens.len().saturating_sub(1);
         Failed
