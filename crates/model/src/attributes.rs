@@ -215,7 +215,7 @@ impl Facts<'_> {
         } else {
             match host_state(state.state_raw) {
                 0 => return 0,
-                _ if state.last_reachable => 64,
+                _ if state.reachable => 64,
                 _ => 32,
             }
         };

@@ -66,6 +66,9 @@ pub struct CheckableState {
     pub last_state_unreachable: Timestamp,
     /// Whether it was reachable at the last result.
     pub last_reachable: bool,
+    /// Whether it is reachable now; follows the states of what it depends on, not only its own
+    /// results. Not saved: computed anew at a start.
+    pub reachable: bool,
     /// When the next check is due.
     pub next_check: Timestamp,
     /// When the running or last check was started here.
@@ -122,6 +125,7 @@ impl Default for CheckableState {
             last_state_times: [Timestamp::NEVER; 4],
             last_state_unreachable: Timestamp::NEVER,
             last_reachable: true,
+            reachable: true,
             next_check: Timestamp::NEVER,
             last_check_started: Timestamp::NEVER,
             force_next_check: false,

@@ -22,6 +22,14 @@ impl Monitor {
         match command {
             Command::ProcessResult { result, .. } => {
                 let origin = self.origin_of_result(&name, origin);
+                if origin.is_local() && !result.active && !self.accepts_results(&name, now) {
+                    let text = format!(
+                        "Ignoring passive check result for unreachable object '{}'",
+                        name.full()
+                    );
+                    self.log(Severity::Notice, "Checkable", text);
+                    return;
+                }
                 self.process_result(&name, *result, &origin, now);
             }
             Command::SetNextCheck { at, .. } => {
@@ -223,6 +231,10 @@ impl Monitor {
         }
         if origin.is_local() {
             self.plan_after(name, &result, origin, now);
+        }
+        let state_type = result.vars_after.map(|vars| vars.state_type);
+        if change.state_change || state_type != Some(change.old_state_type as u8) {
+            self.refresh_reachability(name, now);
         }
         self.emit(name, origin, EventKind::CheckResult(Arc::clone(&result)));
         self.tell_change(name, &change, &result, &rules, origin);

@@ -28,11 +28,9 @@ pub(crate) fn build(scope: &Arc<Scope>, command: &ConfigObject) -> Result<Resolv
     let mut env = Vec::new();
     if let Some(entries) = command.get("env").as_dictionary() {
         for (name, text) in entries.entries() {
-            let mut missing = None;
-            let value = resolve(scope, &text, &mut missing, Escape::No, 1)?;
-            if missing.is_none() {
-                env.push((name.as_str().to_owned(), argument_text(&value)));
-            }
+            // A missing macro leaves an empty variable, not an unset one.
+            let value = resolve(scope, &text, &mut None, Escape::No, 1)?;
+            env.push((name.as_str().to_owned(), argument_text(&value)));
         }
     }
     let argv = match &shown {
@@ -137,10 +135,10 @@ fn resolve_argument(
             argument.separator = fields
                 .get("separator")
                 .and_then(|text| text.as_str().map(Str::new));
-            if let Some(condition) = fields.get("set_if").filter(|value| !is_unset(value)) {
-                if !holds(scope, &condition, level)? {
-                    return Ok(None);
-                }
+            if let Some(condition) = fields.get("set_if").filter(|value| !is_unset(value))
+                && !holds(scope, &condition, level)?
+            {
+                return Ok(None);
             }
             fields.get("value").unwrap_or_default()
         }
@@ -203,11 +201,7 @@ fn append(words: &mut Vec<Value>, argument: &Argument) {
 
 fn append_one(words: &mut Vec<Value>, argument: &Argument, value: &Value, with_key: bool) {
     if let (true, false, Some(separator)) = (with_key, argument.skip_value, &argument.separator) {
-        let text = format!(
-            "{}{separator}{}",
-            text_of(&argument.key),
-            argument_text(value)
-        );
+        let text = format!("{}{separator}{}", text_of(&argument.key), text_of(value));
         words.push(Value::string(text));
         return;
     }
@@ -215,7 +209,7 @@ fn append_one(words: &mut Vec<Value>, argument: &Argument, value: &Value, with_k
         words.push(argument.key.clone());
     }
     if !argument.skip_value {
-        words.push(Value::string(argument_text(value)));
+        words.push(Value::string(text_of(value)));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bheka_model::{CheckableName, ConfigObject, StateType};
 use bheka_value::{Str, Timestamp, Value};
+use rustc_hash::FxHashSet;
 
 use crate::Monitor;
 use crate::state_machine::host_state;
@@ -30,6 +31,44 @@ impl Monitor {
         now: Timestamp,
     ) -> bool {
         self.reachable_within(name, purpose, now, 0)
+    }
+
+    /// Whether a check of it would be carried out as far as dependencies go; when not, passive
+    /// results from this node are ignored too (`process-check-result` answers so).
+    #[must_use]
+    pub fn accepts_results(&self, name: &CheckableName, now: Timestamp) -> bool {
+        self.is_reachable(name, Purpose::Check, now)
+    }
+
+    /// Judges anew what depends on a checkable after its state changed, and itself.
+    pub(crate) fn refresh_reachability(&mut self, name: &CheckableName, now: Timestamp) {
+        let mut seen = FxHashSet::default();
+        let mut open = vec![name.clone()];
+        while let Some(next) = open.pop() {
+            if !seen.insert(next.clone()) {
+                continue;
+            }
+            self.judge_reachability(&next, now);
+            open.extend(self.dependents.get(&next).into_iter().flatten().cloned());
+            if !next.is_service() {
+                let services = self.generation.services_of(&next.host).iter();
+                open.extend(services.map(|service| {
+                    CheckableName::service(next.host.clone(), service.short_name.clone())
+                }));
+            }
+        }
+    }
+
+    /// Notes whether a checkable is reachable now.
+    pub(crate) fn judge_reachability(&mut self, name: &CheckableName, now: Timestamp) {
+        let reachable = self.is_reachable(name, Purpose::State, now);
+        if self
+            .live
+            .get(name)
+            .is_some_and(|live| live.state.reachable != reachable)
+        {
+            self.change(name, |state| state.reachable = reachable);
+        }
     }
 
     fn reachable_within(
@@ -89,10 +128,10 @@ impl Monitor {
         if dependency.states & bit != 0 {
             return true;
         }
-        if let Some(period) = &dependency.period {
-            if !self.in_period(period, now) {
-                return true;
-            }
+        if let Some(period) = &dependency.period
+            && !self.in_period(period, now)
+        {
+            return true;
         }
         match purpose {
             Purpose::State => false,

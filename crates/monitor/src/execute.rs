@@ -71,11 +71,9 @@ impl Monitor {
             budget -= 1;
             let remote_first = self.remote_turn && !self.remote_queue.is_empty();
             self.remote_turn = !self.remote_turn;
-            if !remote_first {
-                if let Some(name) = self.due.pop_due(now) {
-                    self.start_or_skip(&name, now);
-                    continue;
-                }
+            if !remote_first && let Some(name) = self.due.pop_due(now) {
+                self.start_or_skip(&name, now);
+                continue;
             }
             match self.remote_queue.pop_front() {
                 Some(request) => self.start_remote(request, now),
@@ -89,12 +87,10 @@ impl Monitor {
             return;
         };
         let forced = live.state.force_next_check;
-        if !forced {
-            if let Some((severity, text)) = self.reason_to_skip(name, now) {
-                self.log(severity, "CheckerComponent", text);
-                self.advance_next_check(name, &Origin::local(), now);
-                return;
-            }
+        if !forced && let Some((severity, text)) = self.reason_to_skip(name, now) {
+            self.log(severity, "CheckerComponent", text);
+            self.advance_next_check(name, &Origin::local(), now);
+            return;
         }
         if forced {
             self.change(name, |state| state.force_next_check = false);
@@ -161,11 +157,11 @@ impl Monitor {
         let Some(live) = self.live.get(name) else {
             return;
         };
-        if let Some(endpoint) = live.settings.command_endpoint.clone() {
-            if endpoint != self.node_name {
-                self.execute_remotely(name, &endpoint, schedule_start, now);
-                return;
-            }
+        if let Some(endpoint) = live.settings.command_endpoint.clone()
+            && endpoint != self.node_name
+        {
+            self.execute_remotely(name, &endpoint, schedule_start, now);
+            return;
         }
         let execution = match self.execute(name, None, now) {
             Ok(execution) => execution,
@@ -337,7 +333,7 @@ impl Monitor {
             }
             RunPurpose::Event { checkable } => {
                 let (output, status) = conclude(&outcome, &program);
-                if status > 3 || status < 0 {
+                if !(0..=3).contains(&status) {
                     let text = format!(
                         "Event command for object '{}' (PID: {}, arguments: {}) terminated with \
                          exit code {status}, output: {output}",
@@ -359,10 +355,10 @@ impl Monitor {
     }
 
     fn release(&mut self, name: &CheckableName, run: RunId) {
-        if let Some(live) = self.live.get_mut(name) {
-            if live.running == Some(run) {
-                live.running = None;
-            }
+        if let Some(live) = self.live.get_mut(name)
+            && live.running == Some(run)
+        {
+            live.running = None;
         }
         self.plan(name);
     }

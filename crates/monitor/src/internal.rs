@@ -89,11 +89,11 @@ impl Monitor {
             ));
             result.state = 1;
         }
-        if let Some(wanted) = min_version.map(text_of).filter(|wanted| !wanted.is_empty()) {
-            if version_parts(&wanted) > version_parts(&surroundings.version) {
-                text.push_str(&format!("; Minimum version {wanted} is not installed."));
-                result.state = 2;
-            }
+        if let Some(wanted) = min_version.map(text_of).filter(|wanted| !wanted.is_empty())
+            && version_parts(&wanted) > version_parts(&surroundings.version)
+        {
+            text.push_str(&format!("; Minimum version {wanted} is not installed."));
+            result.state = 2;
         }
         result.output = text.into();
         let mut data = self.feature_numbers();

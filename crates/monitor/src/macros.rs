@@ -10,6 +10,9 @@ use crate::scope::{Scope, Source};
 /// How often macros may lead to macros.
 const RECURSION_MAX: u32 = 15;
 
+/// How deep lists and dictionaries are written out as text.
+const LITERAL_DEPTH_MAX: usize = 32;
+
 /// Why a text with macros has no value. The texts of the first kinds are Icinga 2's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MacroError {
@@ -115,8 +118,44 @@ pub(crate) fn text_of(value: &Value) -> String {
         Value::String(text) => text.as_str().to_owned(),
         Value::Number(number) => format_number(*number),
         Value::Boolean(boolean) => boolean.to_string(),
-        Value::Object(object) => format!("Object of type '{}'", object.type_name()),
-        other => format!("Object of type '{}'", other.type_name()),
+        Value::Array(_) | Value::Dictionary(_) => literal(value, 0),
+        Value::Function(_) | Value::Object(_) => format!("Object of type '{}'", value.type_name()),
+    }
+}
+
+/// A list or dictionary as the language writes it.
+fn literal(value: &Value, depth: usize) -> String {
+    if depth > LITERAL_DEPTH_MAX {
+        return "null".to_owned();
+    }
+    match value {
+        Value::Empty => "null".to_owned(),
+        Value::Number(number) => format!("{number:.6}"),
+        Value::String(text) => {
+            let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{}\"", escaped.replace('\n', "\\n").replace('\t', "\\t"))
+        }
+        Value::Array(array) => {
+            let items: Vec<String> = array
+                .items()
+                .iter()
+                .map(|item| literal(item, depth + 1))
+                .collect();
+            if items.is_empty() {
+                "[ ]".to_owned()
+            } else {
+                format!("[ {} ]", items.join(", "))
+            }
+        }
+        Value::Dictionary(dictionary) => {
+            let indent = "\t".repeat(depth);
+            let lines = dictionary
+                .entries()
+                .into_iter()
+                .map(|(key, item)| format!("{indent}\t{key} = {}\n", literal(&item, depth + 1)));
+            format!("{{\n{}{indent}}}", lines.collect::<String>())
+        }
+        other => text_of(other),
     }
 }
 
@@ -258,13 +297,13 @@ fn look_up(scope: &Scope, name: &str) -> Option<Found> {
         if prefix.is_some_and(|prefix| prefix != *source_name) {
             continue;
         }
-        if prefix.is_none() {
-            if let Some(value) = source.vars().and_then(|vars| vars.get(name)) {
-                return Some(Found {
-                    value,
-                    custom: true,
-                });
-            }
+        if prefix.is_none()
+            && let Some(value) = source.vars().and_then(|vars| vars.get(name))
+        {
+            return Some(Found {
+                value,
+                custom: true,
+            });
         }
         if let Some(value) = source.special(path, scope) {
             return Some(Found {
@@ -286,10 +325,10 @@ fn walk(source: &Source, path: &str) -> Option<Value> {
     let mut parts = path.split('.');
     let first = parts.next()?;
     let mut value = source.attribute(first)?;
-    if source.is_time(first) {
-        if let Value::Number(seconds) = value {
-            value = Value::Number(seconds.trunc());
-        }
+    if source.is_time(first)
+        && let Value::Number(seconds) = value
+    {
+        value = Value::Number(seconds.trunc());
     }
     for part in parts {
         value = match &value {

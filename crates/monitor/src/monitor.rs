@@ -60,6 +60,8 @@ pub struct Monitor {
     pub(crate) switches: Switches,
     pub(crate) live: FxHashMap<CheckableName, Live>,
     pub(crate) dependencies: FxHashMap<CheckableName, Vec<crate::dependencies::Dependency>>,
+    /// Who depends on a checkable through Dependency objects.
+    pub(crate) dependents: FxHashMap<CheckableName, Vec<CheckableName>>,
     pub(crate) time_zone: jiff::tz::TimeZone,
     restored: FxHashMap<CheckableName, Arc<CheckableState>>,
     pub(crate) due: DueQueue,
@@ -92,6 +94,7 @@ impl Monitor {
             switches,
             live: FxHashMap::default(),
             dependencies: FxHashMap::default(),
+            dependents: FxHashMap::default(),
             time_zone: jiff::tz::TimeZone::UTC,
             restored: FxHashMap::default(),
             due: DueQueue::default(),
@@ -329,12 +332,8 @@ impl Monitor {
             };
             self.live.insert(name, live);
         }
-        self.dependencies = FxHashMap::default();
-        for object in generation.of_type("Dependency") {
-            let (child, dependency) = crate::dependencies::read(object);
-            self.dependencies.entry(child).or_default().push(dependency);
-        }
         self.generation = generation;
+        self.read_dependencies();
         self.restored = FxHashMap::default();
         for name in before.into_keys() {
             self.due.remove(&name);
@@ -344,6 +343,24 @@ impl Monitor {
             self.plan_first(&name, repaced, now);
         }
         self.review_authority(now);
+        let names: Vec<CheckableName> = self.live.keys().cloned().collect();
+        for name in names {
+            self.judge_reachability(&name, now);
+        }
+    }
+
+    fn read_dependencies(&mut self) {
+        self.dependencies.clear();
+        self.dependents.clear();
+        let generation = Arc::clone(&self.generation);
+        for object in generation.of_type("Dependency") {
+            let (child, dependency) = crate::dependencies::read(object);
+            self.dependents
+                .entry(dependency.parent.clone())
+                .or_default()
+                .push(child.clone());
+            self.dependencies.entry(child).or_default().push(dependency);
+        }
     }
 
     fn first_state(&mut self, name: &CheckableName) -> Arc<CheckableState> {

@@ -94,7 +94,7 @@ impl Monitor {
             let command = live.settings.object.string("check_command");
             if !peer.syncing {
                 let mut params =
-                    request_params(name, "check_command", &command, collected.into_value());
+                    request_params(name, "check_command", &command, collected.to_value());
                 if let Some(timeout_s) = timeout_s {
                     params.push(("check_timeout", Value::Number(timeout_s)));
                 }
@@ -147,8 +147,7 @@ impl Monitor {
         }
         let peer = self.peers.get(endpoint).copied().unwrap_or_default();
         if peer.connected && !peer.syncing {
-            let params =
-                request_params(name, "event_command", &command.name, collected.into_value());
+            let params = request_params(name, "event_command", &command.name, collected.to_value());
             let params = Value::dictionary(params);
             self.out.push(Effect::ExecuteRemote {
                 endpoint: endpoint.clone(),

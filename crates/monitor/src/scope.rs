@@ -272,7 +272,7 @@ impl Collected {
         found.insert(Str::new(name), value.clone());
     }
 
-    pub(crate) fn into_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         let found = self
             .0
             .lock()

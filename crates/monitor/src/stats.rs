@@ -271,7 +271,7 @@ pub(crate) fn collect(monitor: &Monitor, now: Timestamp) -> Stats {
         let problem = is_problem(state, is_host);
         let acknowledged = state.acknowledgement as u8 != 0;
         let host_problem = !is_host && monitor.host_is_problem(name);
-        tally(&mut counts.unreachable, !state.last_reachable);
+        tally(&mut counts.unreachable, !state.reachable);
         tally(&mut counts.flapping, state.flapping);
         tally(&mut counts.in_downtime, state.downtime_depth > 0);
         tally(&mut counts.acknowledged, acknowledged);
