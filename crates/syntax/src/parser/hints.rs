@@ -94,7 +94,9 @@ fn invalid(text: &str) -> Option<String> {
 fn for_misspelt(parser: &Parser<'_>) -> Option<String> {
     let start = parser.token_at(parser.statement_start);
     let distance = parser.at.checked_sub(parser.statement_start)?;
-    if start.kind != Tok::Identifier || !(1..=2).contains(&distance) {
+    // `whlie (x) {` fails only at the brace.
+    let near = (1..=2).contains(&distance) || parser.kind() == Tok::BraceOpen;
+    if start.kind != Tok::Identifier || !near {
         return None;
     }
     let word = parser.text(start.span);
@@ -104,7 +106,7 @@ fn for_misspelt(parser: &Parser<'_>) -> Option<String> {
     let nearest = STATEMENTS
         .iter()
         .map(|keyword| (distance_between(word, keyword), *keyword))
-        .filter(|(distance, keyword)| *distance * 3 <= keyword.len())
+        .filter(|(distance, keyword)| *distance <= (keyword.len() / 4).min(2))
         .min()?;
     Some(format!(
         "'{word}' is no keyword; did you mean '{}'?",

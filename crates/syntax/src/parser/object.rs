@@ -128,11 +128,13 @@ impl Parser<'_> {
         let captures = self.captures(&mut below)?;
         let ignore_on_error = self.take(Tok::IgnoreOnError);
         let head = self.span_from(keyword.span.start);
+        let known = self.diagnostics.len();
         let (mut body, rules) = self.object_body(false)?;
+        let is_sound = self.diagnostics.len() == known;
         below = below.max(self.height).max(rules.height);
         // Their places hold nothing any more; another `null` cannot stand there as a statement.
         body.retain(|statement| statement.kind != ExprKind::Null);
-        if rules.assign.is_empty() && for_loop.is_none() {
+        if rules.assign.is_empty() && for_loop.is_none() && is_sound {
             self.apply_without_rule(type_span);
         }
         let span = self.span_from(keyword.span.start);

@@ -9,12 +9,11 @@ impl Parser<'_> {
     /// that only begins statements. Blocks on the way are read for their own errors.
     pub(super) fn synchronize(&mut self) {
         let mut open = 0u32;
-        let begin = self.at;
         loop {
             match self.kind() {
                 Tok::Eof | Tok::BraceClose | Tok::LambdaEnd => return,
                 Tok::Newline | Tok::Semicolon if open == 0 => return,
-                kind if kind.begins_statement_only() && self.at > begin => return,
+                kind if kind.begins_statement_only() && self.at > self.statement_start => return,
                 Tok::BraceOpen => self.skip_block(Closer::Brace),
                 Tok::LambdaBegin => self.skip_block(Closer::Lambda),
                 Tok::ParenOpen | Tok::BracketOpen => {
