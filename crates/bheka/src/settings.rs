@@ -157,11 +157,16 @@ fn canonical(name: &str) -> String {
         .strip_prefix("System.Configuration.")
         .or_else(|| name.strip_prefix("Configuration."))
         .unwrap_or(name);
-    if CONFIGURATION.contains(&short) {
+    if is_configuration(short) {
         format!("System.Configuration.{short}")
     } else {
         name.to_owned()
     }
+}
+
+/// Whether a name belongs to `System.Configuration`.
+pub(crate) fn is_configuration(name: &str) -> bool {
+    CONFIGURATION.contains(&name)
 }
 
 fn defined(defines: &[(String, String)], name: &str) -> Option<String> {

@@ -39,8 +39,9 @@ pub(super) fn list(invocation: &Invocation, settings: &Settings) -> anyhow::Resu
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut out = String::new();
     for record in records.iter().filter_map(Value::as_dictionary) {
-        let (name, kind) = (text_of(record, "name"), text_of(record, "type"));
-        if wanted("name", &name) && wanted("type", &kind) {
+        let (short, kind) = (text_of(record, "name"), text_of(record, "type"));
+        let name = full_name(record).unwrap_or_else(|| short.clone());
+        if (wanted("name", &name) || wanted("name", &short)) && wanted("type", &kind) {
             if !counts.is_empty() {
                 out.push('\n');
             }
@@ -67,6 +68,15 @@ fn text_of(record: &Dictionary, key: &str) -> String {
         .get(key)
         .and_then(|value| value.as_str().map(str::to_owned))
         .unwrap_or_default()
+}
+
+/// `host!service`; the record itself is under the short name.
+fn full_name(record: &Dictionary) -> Option<String> {
+    let properties = record.get("properties")?;
+    let name = below(&properties, "__name")?;
+    name.as_str()
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
 }
 
 /// Whether a text fits a pattern with `*` (any text) and `?` (one character), without regard to

@@ -1,0 +1,375 @@
+//! From files to a generation: reads the disk for the language, lets the model build, and says
+//! what it found in Icinga 2's words.
+//!
+//! `daemon -C`, the start of the daemon and every reload take this one path, so that they agree
+//! about what is valid.
+
+mod caches;
+mod places;
+mod render;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use anyhow::bail;
+use bheka_api::Template;
+use bheka_lang::{Globals, LangDiagnostic, Load, ZoneDir};
+use bheka_model::{Built, Generation, ModelDiagnostic};
+use bheka_value::schema::Catalogue;
+use bheka_value::{Declaration, Location, Str, Value};
+
+use crate::cli::DaemonOptions;
+use crate::daemon::clock;
+use crate::log::{LogSinks, Severity};
+use crate::settings::Settings;
+use crate::version::PROGRAM;
+pub(crate) use sources::DiskSources;
+
+/// A valid configuration.
+pub(crate) struct Loaded {
+    /// Its objects.
+    pub(crate) generation: Generation,
+    /// Its templates with the types that they are for, for the API.
+    pub(crate) templates: Vec<(Str, Template)>,
+    /// What its functions need. Keep it as long as any of them may be called; then call
+    /// [`Globals::retire`], for functions and globals refer to each other.
+    pub(crate) globals: Globals,
+}
+
+/// Loads the configuration that the command line names. `None` when it is not valid; what is wrong
+/// has been logged then.
+///
+/// # Errors
+/// When a file that the command line names cannot be read.
+pub(crate) fn load(
+    settings: &Settings,
+    options: &DaemonOptions,
+    number: u64,
+) -> anyhow::Result<Option<Loaded>> {
+    let logs = &*options.logs;
+    logs.write(
+        Severity::Information,
+        "cli",
+        "Loading configuration file(s).",
+    );
+    let attempt = Attempt {
+        settings,
+        files: files(settings, options)?,
+        logs,
+    };
+    attempt.check_files()?;
+    let tracked = options.dump_objects;
+    let mut outcome = attempt.evaluate(tracked);
+    if outcome.is_valid() {
+        let built = attempt.build(&mut outcome, number);
+        if built.has_errors() && !tracked {
+            // The lines of attributes are known only when they are recorded. That costs memory
+            // which a valid configuration is spared.
+            let mut outcome = attempt.evaluate(true);
+            let built = attempt.build(&mut outcome, number);
+            attempt.report(&outcome, Some(&built));
+        } else {
+            attempt.report(&outcome, Some(&built));
+        }
+        if !built.has_errors() {
+            return Ok(Some(attempt.finish(outcome, built, options)));
+        }
+    } else {
+        attempt.report(&outcome, None);
+    }
+    let text = format!(
+        "Config validation failed. Re-run with '{PROGRAM} daemon -C' after fixing the config."
+    );
+    logs.write(Severity::Critical, "cli", text);
+    Ok(None)
+}
+
+/// The files that the command line names, or the usual one.
+fn files(settings: &Settings, options: &DaemonOptions) -> anyhow::Result<Vec<PathBuf>> {
+    Ok(match (&options.config[..], options.no_config) {
+        ([], true) => Vec::new(),
+        ([], false) => vec![settings.paths.main_file()],
+        (given, false) => given.to_vec(),
+        (_, true) => bail!("--no-config (-z) and --config (-c) exclude each other"),
+    })
+}
+
+struct Attempt<'a> {
+    settings: &'a Settings,
+    files: Vec<PathBuf>,
+    logs: &'a LogSinks,
+}
+
+/// What the language made of the files.
+struct Outcome {
+    loaded: bheka_lang::Loaded,
+    /// Directories that belong to no zone.
+    stray: Vec<ZoneDir>,
+}
+
+impl Outcome {
+    fn is_valid(&self) -> bool {
+        !self.loaded.diagnostics.iter().any(LangDiagnostic::is_error)
+    }
+}
+
+impl Attempt<'_> {
+    fn check_files(&self) -> anyhow::Result<()> {
+        for path in &self.files {
+            if let Err(error) = std::fs::File::open(path) {
+                let error = bheka_lang::SourceError::from(error);
+                bail!(
+                    "Could not compile config files: Error: cannot open file '{}': {error} (code \
+                     {})",
+                    path.display(),
+                    error.code()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&self, tracked: bool) -> Outcome {
+        let zone_dirs = places::zone_dirs(&self.settings.paths, self.logs);
+        if zone_dirs.is_empty() {
+            return Outcome {
+                loaded: self.evaluate_with(&[], tracked),
+                stray: Vec::new(),
+            };
+        }
+        let loaded = self.evaluate_with(&zone_dirs, tracked);
+        // Directories of zones that do not exist must not count. Most often there are none; to
+        // know, one must have evaluated the files.
+        let alone = loaded.diagnostics.iter().any(LangDiagnostic::is_error);
+        let alone = alone.then(|| self.evaluate_with(&[], tracked));
+        let zones = zones(alone.as_ref().unwrap_or(&loaded));
+        let (known, stray): (Vec<_>, Vec<_>) = zone_dirs
+            .into_iter()
+            .partition(|dir| zones.contains(dir.zone.as_str()));
+        match alone {
+            Some(alone) if alone.diagnostics.iter().any(LangDiagnostic::is_error) => Outcome {
+                loaded: alone,
+                stray: Vec::new(),
+            },
+            _ if stray.is_empty() => Outcome { loaded, stray },
+            _ => Outcome {
+                loaded: self.evaluate_with(&known, tracked),
+                stray,
+            },
+        }
+    }
+
+    fn evaluate_with(&self, zone_dirs: &[ZoneDir], tracked: bool) -> bheka_lang::Loaded {
+        let text = |path: &PathBuf| path.display().to_string();
+        let packages = places::packages(&self.settings.paths);
+        let mut loaded = bheka_lang::load(Load {
+            catalogue: bheka_model::catalogue(),
+            sources: &DiskSources,
+            include_dirs: self.settings.include_search().iter().map(text).collect(),
+            files: self
+                .files
+                .iter()
+                .chain(packages.iter().map(|it| &it.file))
+                .map(text)
+                .collect(),
+            constants: self.settings.constants(),
+            zone_dirs: zone_dirs.to_vec(),
+            now: clock::now(),
+            track_modifications: tracked,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        });
+        for declaration in &mut loaded.declarations {
+            if let Some(package) = packages
+                .iter()
+                .find(|it| it.holds(&declaration.location.path))
+            {
+                declaration.package = package.name.as_str().into();
+            }
+        }
+        loaded
+    }
+
+    fn build(&self, outcome: &mut Outcome, number: u64) -> Built {
+        let mut declarations = std::mem::take(&mut outcome.loaded.declarations);
+        if !declarations
+            .iter()
+            .any(|it| it.type_info.name == APPLICATION)
+        {
+            declarations.extend(application(bheka_model::catalogue()));
+        }
+        bheka_model::build(number, declarations, outcome.loaded.globals.to_map())
+    }
+
+    /// Logs what was found: what scripts logged, then warnings, then errors, each with its lines.
+    fn report(&self, outcome: &Outcome, built: Option<&Built>) {
+        let loaded = &outcome.loaded;
+        for line in &loaded.log {
+            self.logs.write(
+                severity(line.severity),
+                &line.facility,
+                line.message.as_str(),
+            );
+        }
+        for dir in &outcome.stray {
+            let text = format!(
+                "Ignoring directory '{}' for unknown zone '{}'.",
+                dir.path, dir.zone
+            );
+            self.logs.write(Severity::Warning, "config", text);
+        }
+        let has_syntax_errors = loaded
+            .diagnostics
+            .iter()
+            .any(|it| it.is_syntax && it.is_error());
+        if !has_syntax_errors {
+            self.logs.write(
+                Severity::Information,
+                "ConfigItem",
+                "Committing config item(s).",
+            );
+        }
+        for diagnostic in &loaded.ignored {
+            self.logs.write(
+                Severity::Notice,
+                "ConfigObject",
+                render::of_language(diagnostic),
+            );
+        }
+        let (errors, others): (Vec<_>, Vec<_>) = loaded
+            .diagnostics
+            .iter()
+            .partition(|diagnostic| diagnostic.is_error());
+        for diagnostic in others {
+            let severity = severity(diagnostic.severity);
+            self.logs.write(
+                severity,
+                diagnostic.facility,
+                render::of_language(diagnostic),
+            );
+        }
+        let findings = built
+            .map(|built| built.diagnostics.as_slice())
+            .unwrap_or_default();
+        let is_error = |it: &&ModelDiagnostic| it.severity == bheka_model::Severity::Error;
+        for finding in findings.iter().filter(|it| !is_error(it)) {
+            let severity = match finding.severity {
+                bheka_model::Severity::Notice => Severity::Notice,
+                _ => Severity::Warning,
+            };
+            self.logs
+                .write(severity, finding.facility, render::of_model(finding));
+        }
+        for diagnostic in &errors {
+            self.logs.write(
+                Severity::Critical,
+                "config",
+                render::of_language(diagnostic),
+            );
+        }
+        for finding in findings.iter().filter(is_error) {
+            self.logs
+                .write(Severity::Critical, "config", render::of_model(finding));
+        }
+        let count = errors.len() + findings.iter().filter(is_error).count();
+        if count > 0 && !has_syntax_errors {
+            let plural = if count == 1 { "" } else { "s" };
+            self.logs.write(
+                Severity::Critical,
+                "config",
+                format!("{count} error{plural}"),
+            );
+        }
+    }
+
+    fn finish(&self, outcome: Outcome, built: Built, options: &DaemonOptions) -> Loaded {
+        let generation = built.generation;
+        for info in bheka_model::catalogue().types() {
+            let count = generation.count(info.name);
+            if count > 0 {
+                let text = bheka_model::instantiated_line(info, count);
+                self.logs.write(Severity::Information, "ConfigItem", text);
+            }
+        }
+        let paths = &self.settings.paths;
+        let text = format!("Dumping variables to file '{}'", paths.vars_path.display());
+        self.logs.write(Severity::Information, "ScriptGlobal", text);
+        let globals = outcome.loaded.globals;
+        let mut written = caches::write_variables(&paths.vars_path, &generation.globals);
+        if options.dump_objects {
+            written = written.and(caches::write_objects(&paths.objects_path, &generation));
+        }
+        if let Err(error) = written {
+            self.logs
+                .write(Severity::Warning, "cli", format!("{error:#}"));
+        }
+        Loaded {
+            templates: templates(&globals),
+            generation,
+            globals,
+        }
+    }
+}
+
+/// The names of the zones that were declared.
+fn zones(loaded: &bheka_lang::Loaded) -> BTreeSet<String> {
+    let declarations = loaded.declarations.iter();
+    declarations
+        .filter(|declaration| declaration.type_info.name == "Zone")
+        .map(|declaration| declaration.name.as_str().to_owned())
+        .collect()
+}
+
+/// The application object that exists even when nothing declares it.
+fn application(catalogue: &'static dyn Catalogue) -> Option<Declaration> {
+    Some(Declaration {
+        type_info: catalogue.type_info(APPLICATION)?,
+        name: "app".into(),
+        short_name: "app".into(),
+        zone: None,
+        package: Str::default(),
+        attributes: BTreeMap::new(),
+        templates: vec!["app".into()],
+        location: Location::default(),
+        ignore_on_error: false,
+        modifications: Vec::new(),
+    })
+}
+
+/// All templates, by the language's own function.
+fn templates(globals: &Globals) -> Vec<(Str, Template)> {
+    let mut found = Vec::new();
+    let Some(Value::Function(get_templates)) = globals.get("get_templates") else {
+        return found;
+    };
+    for info in bheka_model::catalogue().types() {
+        let Some(of_type) = globals.get(info.name) else {
+            continue;
+        };
+        let Ok(Value::Array(templates)) = get_templates.call(None, &[of_type]) else {
+            continue;
+        };
+        for template in templates.read().iter().filter_map(Value::as_dictionary) {
+            let name = template
+                .get("name")
+                .and_then(|name| name.as_str().map(Str::new));
+            let location = template.get("location").as_ref().map(render::location_of);
+            if let (Some(name), Some(location)) = (name, location) {
+                found.push((info.name.into(), Template { name, location }));
+            }
+        }
+    }
+    found
+}
+
+fn severity(severity: bheka_lang::Severity) -> Severity {
+    match severity {
+        bheka_lang::Severity::Debug => Severity::Debug,
+        bheka_lang::Severity::Notice => Severity::Notice,
+        bheka_lang::Severity::Information => Severity::Information,
+        bheka_lang::Severity::Warning => Severity::Warning,
+        bheka_lang::Severity::Critical => Severity::Critical,
+    }
+}
+
+const APPLICATION: &str = "IcingaApplication";
