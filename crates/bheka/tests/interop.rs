@@ -3,10 +3,11 @@
 //! Each test starts its own nodes on free ports of loopback and waits for what both sides say of
 //! each other. Skipped, and said so, where Icinga 2 is not installed.
 
+#[allow(missing_docs)]
 mod support;
 
 use serde_json::{Value, json};
-use support::{Authority, Node, PATIENCE, Program, has_icinga2, wait_for};
+use support::{Authority, Node, Program, has_icinga2, wait_for};
 
 /// Zones of a master and its agents; each entry is an agent's name, and its port when the master
 /// dials it.
@@ -33,9 +34,8 @@ fn zones(agents: &[(&str, Option<u16>)], master_port: Option<u16>) -> String {
 /// A host per agent with a service that runs on it and exits with the given status.
 fn checks(agent: &str, exit_status: u8) -> String {
     format!(
-        "object Host \"{agent}\" {{ check_command = \"dummy\"; vars.agent = \"{agent}\" }}\n\
-         object Service \"remote\" {{\n\
-           host_name = \"{agent}\"\n  check_command = \"echo-state\"\n  \
+        "object Host \"{agent}\" {{\n  check_command = \"dummy\"\n  zone = \"master\"\n}}\n\
+         object Service \"remote\" {{\n  zone = \"master\"\n  host_name = \"{agent}\"\n  check_command = \"echo-state\"\n  \
            command_endpoint = \"{agent}\"\n  check_interval = 2s\n  retry_interval = 2s\n  \
            vars.rc = {exit_status}\n  vars.text = \"told by $host.name$\"\n}}\n"
     )
@@ -262,7 +262,6 @@ fn a_reload_touches_only_what_changed() {
     assert_eq!(agent_link(&master.connections()), agent_link(&before));
     assert!(master.object("hosts", "newcomer").is_some());
     assert!(master.stop(), "{}", master.logs());
-    let _ = PATIENCE;
 }
 
 /// An agent that `icinga2 node setup` enrols with a ticket gets its certificate at once; one

@@ -174,6 +174,7 @@ impl Core {
                     // Closed by this side before: the cluster has forgotten it already.
                     return;
                 }
+                self.note_message(&input);
                 agenda.work.push_back(Work::Cluster(input));
             }
             Job::LinkUp(up, handle) => {
@@ -203,6 +204,20 @@ impl Core {
             Job::Finish => return,
         }
         self.settle(agenda);
+    }
+
+    /// Every message in the notice log, in Icinga 2's words: how operators follow a link.
+    fn note_message(&self, input: &bheka_cluster::Input) {
+        if let bheka_cluster::Input::Received { link, message, .. } = input
+            && self.logs.wants(crate::log::Severity::Notice)
+        {
+            let identity = self.cluster.endpoint_of(*link).map_or("", Str::as_str);
+            let text = format!(
+                "Received '{}' message from identity '{identity}'.",
+                message.method_name()
+            );
+            self.logs.write(crate::log::Severity::Notice, "JsonRpcConnection", text);
+        }
     }
 
     fn reconfigure(&mut self, generation: &Arc<Generation>, agenda: &mut Agenda) {

@@ -2,7 +2,7 @@
 //! the same configuration text, each in a temporary directory and on a free port of loopback.
 //!
 //! Everything waits for conditions with a generous limit; nothing asserts how long it took.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub, missing_docs)]
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
@@ -15,7 +15,7 @@ use serde_json::Value;
 pub mod https;
 
 /// How long to wait for a condition on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Which program a node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +191,7 @@ object CheckCommand "echo-state" {{
 
     pub fn wait_until_up(&self) {
         wait_for(&format!("the API of {} to answer", self.name), || self.logs(), || {
+            assert!(!self.has_ended(), "{} has ended\n{}", self.name, self.logs());
             self.get("/v1/status/IcingaApplication").filter(|(status, _)| *status == 200)
         });
     }
@@ -201,9 +202,9 @@ object CheckCommand "echo-state" {{
 
     /// Sends a signal to the daemon's first process.
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string());
-        let mut status = status;
-        assert!(status.status().unwrap().success());
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{signal}")).arg(self.pid().to_string());
+        assert!(kill.status().unwrap().success());
     }
 
     /// Kills the daemon and all its processes at once.
@@ -231,6 +232,12 @@ object CheckCommand "echo-state" {{
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Whether the daemon's process has ended (and waits to be collected).
+    fn has_ended(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+        stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
     }
 
     /// Whether the daemon's process is still there.
