@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bheka_syntax::ast::{ApplyExpr, Expr, ObjectExpr};
 use bheka_value::{Location, Str, Value};
@@ -61,12 +61,13 @@ pub(crate) struct Rule {
 /// A group with `assign where`.
 pub(crate) struct GroupRule {
     pub(crate) item: Arc<Item>,
-    pub(crate) expr: Arc<ObjectExpr>,
+    pub(crate) assign: Vec<Expr>,
+    pub(crate) ignore: Vec<Expr>,
 }
 
 #[derive(Default)]
 struct Items {
-    named: FxHashMap<(Str, Str), Arc<Item>>,
+    named: FxHashMap<Str, FxHashMap<Str, Arc<Item>>>,
     default_templates: BTreeMap<Str, BTreeMap<Str, Arc<Item>>>,
     pending: Vec<Arc<Item>>,
 }
@@ -74,7 +75,7 @@ struct Items {
 /// Everything declared in one load, or at one console.
 #[derive(Default)]
 pub(crate) struct Registry {
-    items: Mutex<Items>,
+    items: RwLock<Items>,
     rules: RwLock<Vec<Arc<Rule>>>,
     groups: RwLock<Vec<Arc<GroupRule>>>,
     objects: RwLock<BTreeMap<Str, BTreeMap<Str, Arc<Draft>>>>,
@@ -85,8 +86,12 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    fn items(&self) -> MutexGuard<'_, Items> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    fn items(&self) -> RwLockReadGuard<'_, Items> {
+        self.items.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn items_mut(&self) -> RwLockWriteGuard<'_, Items> {
+        self.items.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn open(&self) {
@@ -106,13 +111,13 @@ impl Registry {
     /// # Errors
     /// When the name is taken.
     pub(crate) fn register(&self, item: Arc<Item>, is_default: bool, named: bool) -> Outcome<()> {
-        let mut items = self.items();
+        let mut items = self.items_mut();
         if named {
-            let key = (item.entry.name.clone(), item.name.clone());
-            if let Some(old) = items.named.get(&key) {
+            let of_type = items.named.entry(item.entry.name.clone()).or_default();
+            if let Some(old) = of_type.get(&item.name) {
                 return Err(redefined(&item, old));
             }
-            items.named.insert(key, Arc::clone(&item));
+            of_type.insert(item.name.clone(), Arc::clone(&item));
             if is_default {
                 let of_type = items
                     .default_templates
@@ -129,20 +134,17 @@ impl Registry {
 
     /// An item by type and name, for `import`.
     pub(crate) fn item(&self, type_name: &str, name: &str) -> Option<Arc<Item>> {
-        self.items()
-            .named
-            .get(&(type_name.into(), name.into()))
-            .cloned()
+        self.items().named.get(type_name)?.get(name).cloned()
     }
 
     pub(crate) fn templates(&self, type_name: &str) -> Vec<Arc<Item>> {
         let items = self.items();
-        let mut found: Vec<_> = items
+        let of_type = items
             .named
-            .values()
-            .filter(|item| item.is_template && item.entry.name.as_str() == type_name)
-            .cloned()
-            .collect();
+            .get(type_name)
+            .into_iter()
+            .flat_map(FxHashMap::values);
+        let mut found: Vec<_> = of_type.filter(|item| item.is_template).cloned().collect();
         found.sort_by(|left, right| left.name.cmp(&right.name));
         found
     }
@@ -157,7 +159,7 @@ impl Registry {
     }
 
     pub(crate) fn take_pending(&self) -> Vec<Arc<Item>> {
-        std::mem::take(&mut self.items().pending)
+        std::mem::take(&mut self.items_mut().pending)
     }
 
     pub(crate) fn add_rule(&self, rule: Rule) {
@@ -242,7 +244,7 @@ impl Registry {
 
     /// Forgets everything.
     pub(crate) fn clear(&self) {
-        *self.items() = Items::default();
+        *self.items_mut() = Items::default();
         self.rules
             .write()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,9 @@
 //! The cases of `testdata/dsl` against the public interface. What does not pass yet is listed in
 //! `testdata/dsl/pending.txt`; a pending case that passes must leave the list.
 
+// Tests may give up on what they set up themselves.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +25,7 @@ struct Case {
     id: String,
     source: Option<String>,
     source_b64: Option<String>,
+    perfdata: Option<String>,
     #[serde(default)]
     files: BTreeMap<String, String>,
     #[serde(default)]
@@ -49,6 +53,7 @@ struct Expect {
     errors: Vec<ExpectedMessage>,
     #[serde(default)]
     warnings: Vec<ExpectedMessage>,
+    parsed: Option<Box<Expect>>,
 }
 
 /// A `null` that is written counts as a value.
@@ -167,10 +172,32 @@ fn same(expected: &Json, actual: &Json, tolerance: f64) -> bool {
     }
 }
 
+/// A string literal of the language.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
+
 fn run_eval(case: &Case) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     put_files(directory.path(), case);
+    let expect = case.expect.parsed.as_deref().unwrap_or(&case.expect);
     let source = match (&case.source, &case.source_b64) {
+        (None, None) if case.perfdata.is_some() => {
+            let text = case.perfdata.as_deref().unwrap_or_default();
+            format!("parse_performance_data({})", quoted(text))
+        }
         (Some(source), _) => source.clone(),
         (None, Some(encoded)) => String::from_utf8_lossy(&unbase64(encoded)).into_owned(),
         (None, None) => return Err("no source".to_owned()),
@@ -185,7 +212,7 @@ fn run_eval(case: &Case) -> Result<(), String> {
         now: NOW,
     });
     let result = console.eval(&source);
-    match (result, &case.expect) {
+    match (result, expect) {
         (
             Ok(value),
             Expect {
@@ -327,8 +354,7 @@ fn run_config(case: &Case) -> Result<(), String> {
         track_modifications: true,
         threads: 2,
     });
-    let result = check_config(case, loaded, &root);
-    result
+    check_config(case, loaded, &root)
 }
 
 /// A diagnostic of either crate.
@@ -473,6 +499,17 @@ fn check(prefix: &str, run: impl Fn(&Case) -> Result<(), String> + Sync) {
 #[test]
 fn expressions() {
     check("eval-", run_eval);
+}
+
+#[test]
+fn performance_data() {
+    check("perfdata", |case| {
+        if case.expect.parsed.is_some() {
+            run_eval(case)
+        } else {
+            Ok(())
+        }
+    });
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn freeze(c: &Call<'_>) -> Outcome {
 fn index(c: &Call<'_>) -> Outcome<Option<usize>> {
     let number = to_number(c.argument(0))?;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    Ok((number >= 0.0 && number < 9e15).then_some(number as usize))
+    Ok((0.0..9e15).contains(&number).then_some(number as usize))
 }
 
 fn out_of_range(c: &Call<'_>, length: usize) -> Fault {
@@ -193,7 +193,7 @@ fn shallow_clone(c: &Call<'_>) -> Outcome {
 fn sort(c: &Call<'_>) -> Outcome {
     let items = this(c)?.items();
     match c.arguments {
-        [] => sorted(c, items, |left, right| ops::less(left, right)),
+        [] => sorted(c, items, ops::less),
         [function, ..] => {
             if !matches!(function, Value::Function(_)) {
                 return Err(not_an_object(function));

@@ -107,8 +107,7 @@ pub(super) const MATH: &[(&str, f64)] = &[
     ("LOG2E", std::f64::consts::LOG2_E),
     ("LOG10E", std::f64::consts::LOG10_E),
     ("PI", std::f64::consts::PI),
-    // As Icinga 2 writes it: the last digit differs from the nearest double.
-    ("SQRT1_2", 0.707_106_781_186_547_6),
+    ("SQRT1_2", std::f64::consts::FRAC_1_SQRT_2),
     ("SQRT2", std::f64::consts::SQRT_2),
 ];
 

@@ -1,6 +1,6 @@
 //! `cidr_match`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Row, variadic};
 use crate::convert::{parse_integer, to_text};
@@ -39,7 +39,7 @@ fn parse_address(text: &str) -> Option<u128> {
 }
 
 fn mapped(address: Ipv4Addr) -> u128 {
-    u128::from(Ipv6Addr::from(address.to_ipv6_mapped()))
+    u128::from(address.to_ipv6_mapped())
 }
 
 fn parse_cidr(text: &str) -> Outcome<(u128, u32)> {
@@ -64,12 +64,7 @@ fn parse_cidr(text: &str) -> Outcome<(u128, u32)> {
     } else {
         value >> host_bits << host_bits
     };
-    let own = if is_v4 {
-        masked | (mapped(Ipv4Addr::UNSPECIFIED) & !0u128)
-    } else {
-        masked
-    };
-    if own != value {
+    if masked != value {
         return Err(Fault::new("Masked-off bits must all be zero."));
     }
     Ok((value, bits))

@@ -72,12 +72,25 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
     env.registry
         .register(Arc::clone(&item), object.is_default, named)?;
     if has_filter && !object.is_template {
-        env.registry.add_group(GroupRule {
-            item,
-            expr: Arc::clone(object),
-        });
+        env.registry.add_group(group_rule(item, &object.body));
     }
     Ok(Value::Empty)
+}
+
+fn group_rule(item: Arc<Item>, body: &[Expr]) -> GroupRule {
+    let mut rule = GroupRule {
+        item,
+        assign: Vec::new(),
+        ignore: Vec::new(),
+    };
+    for statement in body {
+        match &statement.kind {
+            ExprKind::AssignWhere(condition) => rule.assign.push((**condition).clone()),
+            ExprKind::IgnoreWhere(condition) => rule.ignore.push((**condition).clone()),
+            _ => {}
+        }
+    }
+    rule
 }
 
 fn is_plain(entry: &TypeEntry) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bheka_syntax::ast::{Expr, ExprKind};
+use bheka_syntax::ast::Expr;
 use bheka_value::schema::Naming;
 use bheka_value::{Str, Value};
 
@@ -233,16 +233,8 @@ fn assign_group(run: &Run<'_>, group: &GroupRule, draft: &Arc<Draft>) -> Result<
     let this = run.env.globals_value.clone();
     let mut frame = Frame::with(run, &item.source, item.scope.clone(), this);
     target_locals(&frame, draft);
-    let (mut assign, mut ignore) = (Vec::new(), Vec::new());
-    for statement in &group.expr.body {
-        match &statement.kind {
-            ExprKind::AssignWhere(condition) => assign.push((**condition).clone()),
-            ExprKind::IgnoreWhere(condition) => ignore.push((**condition).clone()),
-            _ => {}
-        }
-    }
-    if assign.is_empty()
-        || !matches(&mut frame, &assign, &ignore)
+    if group.assign.is_empty()
+        || !matches(&mut frame, &group.assign, &group.ignore)
             .map_err(|stop| stop.into_fault().located(|| item.location.clone()))?
     {
         return Ok(());

@@ -289,10 +289,11 @@ pub(crate) fn parse_all(
                 bheka_syntax::Severity::Warning => Severity::Warning,
             },
             facility: "config",
+            // What nests too deep for the parser is well-formed: Icinga 2 finds out later.
+            is_syntax: !diagnostic.message.starts_with("Stack overflow"),
             message: diagnostic.message,
             excerpt: Some(source.excerpt(&location)),
             location: Some(location),
-            is_syntax: true,
         }
     });
     let diagnostics = diagnostics.collect();
