@@ -119,7 +119,7 @@ impl Lexer<'_> {
     }
 
     /// The last new-line and the end. Icinga 2 ends every source with a new-line of its own, which
-    /// has the place of the last token: so `x =` without a line end is an "unexpected new-line".
+    /// has the place of what was read last: so `x =` without a line end is an "unexpected new-line".
     fn end(&mut self) {
         let last = self
             .tokens
@@ -132,6 +132,11 @@ impl Lexer<'_> {
             }
         } else if last.end == offset(self.at) && last.start < last.end {
             last
+        } else if let Some(blanks) = self.blanks_before().filter(|blanks| *blanks > 0) {
+            Span {
+                start: offset(self.at - blanks),
+                end: offset(self.at),
+            }
         } else {
             Span {
                 start: offset(self.at),
@@ -148,6 +153,18 @@ impl Lexer<'_> {
             kind: Tok::Eof,
             span: place,
         });
+    }
+
+    /// The number of blanks before this place, which are what Icinga 2's lexer saw last.
+    fn blanks_before(&self) -> Option<usize> {
+        let before = self.bytes.get(..self.at)?;
+        Some(
+            before
+                .iter()
+                .rev()
+                .take_while(|byte| matches!(byte, b' ' | b'\t'))
+                .count(),
+        )
     }
 
     fn char_length(&self) -> usize {

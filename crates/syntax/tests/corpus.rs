@@ -214,3 +214,35 @@ fn is_syntax_error(message: &str) -> bool {
     .iter()
     .any(|words| message.contains(words))
 }
+
+#[test]
+fn marks_the_same_columns() {
+    let mut checked = 0;
+    let mut failures = Vec::new();
+    for case in cases("eval-") {
+        let error = &case["expect"]["error"];
+        let source = source(&case);
+        let (Some(blanks), Some(marks)) = (error["caret"][0].as_u64(), error["caret"][1].as_u64())
+        else {
+            continue;
+        };
+        if error["phase"] != "syntax" || source.contains('\n') || !source.is_ascii() {
+            continue;
+        }
+        checked += 1;
+        // The prompt is 7 columns wide.
+        let expected = (blanks - 7, blanks - 7 + marks - 1);
+        let range = errors(&source)
+            .first()
+            .map(|(first, _)| LineIndex::new(&source).range(first.span))
+            .map(|range| (u64::from(range.first_column), u64::from(range.last_column)));
+        if range != Some(expected) {
+            failures.push(format!(
+                "{}: {source:?}: {expected:?}, but {range:?}",
+                case["id"]
+            ));
+        }
+    }
+    assert!(checked > 70, "only {checked} cases");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
