@@ -277,8 +277,17 @@ fn filters_have_no_side_effects() {
 fn filters_have_a_budget() {
     let error = filter("while (true) { }", &[]).unwrap_err();
     assert!(error.contains("limit of 1000000 steps"), "{error}");
-    let error = filter("(f => f(f))(f => f(f))", &[]).unwrap_err();
-    assert!(error.contains("Recursion level too deep"), "{error}");
+    for text in [
+        "(f => f(f))(f => f(f))",
+        "(f => [ f ].map(f))(f => [ f ].map(f))",
+        "(f => [ f, f ].sort((a, b) => a(a)))(f => [ f, f ].sort((a, b) => a(a)))",
+    ] {
+        let error = filter(text, &[]).unwrap_err();
+        assert!(
+            error.contains("Recursion level too deep"),
+            "{text}: {error}"
+        );
+    }
 }
 
 #[test]
@@ -325,6 +334,18 @@ fn changing_what_a_loop_goes_over_is_safe() {
     let value = console.eval("17 % 0.5").unwrap_err();
     assert!(value.message.contains("operator % is 0"));
     assert_eq!(to_json(&console.eval("[ 1 ] - null").unwrap()), "[1]");
+}
+
+#[test]
+fn endlessly_nested_values_do_not_overflow_the_stack() {
+    let mut console = console();
+    let text = "var d = {}\nvar x = d\nfor (i in range(100000)) { x.a = {}\n x = x.a }\nlen(d)";
+    assert_eq!(to_json(&console.eval(text).unwrap()), "1");
+    assert!(
+        console
+            .eval("[ string(d).len() > 0, d.clone().len(), d == d ]")
+            .is_ok()
+    );
 }
 
 #[test]

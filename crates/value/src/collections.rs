@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::{Str, Value};
 
@@ -163,6 +163,51 @@ impl Dictionary {
     }
 }
 
+/// Takes values apart one by one: values that nest without limit must not overflow the stack when
+/// they are dropped.
+fn drop_flat(mut waiting: Vec<Value>) {
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Array(array) => {
+                if let Some(mut array) = Arc::into_inner(array) {
+                    let items = array.items.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    waiting.append(items);
+                }
+            }
+            Value::Dictionary(dictionary) => {
+                if let Some(mut dictionary) = Arc::into_inner(dictionary) {
+                    let entries =
+                        dictionary.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    waiting.extend(std::mem::take(entries).into_values());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_collection(value: &Value) -> bool {
+    matches!(value, Value::Array(_) | Value::Dictionary(_))
+}
+
+impl Drop for Array {
+    fn drop(&mut self) {
+        let items = self.items.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if items.iter().any(is_collection) {
+            drop_flat(std::mem::take(items));
+        }
+    }
+}
+
+impl Drop for Dictionary {
+    fn drop(&mut self) {
+        let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if entries.values().any(is_collection) {
+            drop_flat(std::mem::take(entries).into_values().collect());
+        }
+    }
+}
+
 impl FromIterator<(Str, Value)> for Dictionary {
     fn from_iter<I: IntoIterator<Item = (Str, Value)>>(entries: I) -> Self {
         Self::new(entries.into_iter().collect())
@@ -184,5 +229,19 @@ impl fmt::Debug for Array {
 impl fmt::Debug for Dictionary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Dictionary[{}]", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_values_are_dropped_without_recursion() {
+        let mut value = Value::Empty;
+        for _ in 0..200_000 {
+            value = Value::dictionary([("a", Value::array([value]))]);
+        }
+        drop(value);
     }
 }
