@@ -267,14 +267,20 @@ impl Monitor {
             return Ok(Execution::Nothing);
         };
         scope.collected = collected;
-        self.dispatch(&command, Arc::new(scope), &name.full(), now)
+        let scope = Arc::new(scope);
+        let execution = self.dispatch(&command, &scope, Some(name), &name.full(), now);
+        match self.scope_with_counts(&scope, &name.host, now) {
+            Some(scope) => self.dispatch(&command, &scope, Some(name), &name.full(), now),
+            None => execution,
+        }
     }
 
     /// Switches on the function in `execute` of a check command.
     pub(crate) fn dispatch(
         &mut self,
         command: &bheka_model::ConfigObject,
-        scope: Arc<Scope>,
+        scope: &Arc<Scope>,
+        checkable: Option<&CheckableName>,
         subject: &Str,
         now: Timestamp,
     ) -> Result<Execution, String> {
@@ -284,8 +290,11 @@ impl Monitor {
             .map(|function| function.info().name.clone());
         match function_name.as_deref() {
             Some("Internal#PluginCheck" | "PluginCheck") | None => {
-                let resolved = command_line::build(&scope, command)
-                    .map_err(|error| format!("Error: {error}"))?;
+                let resolved = command_line::build(scope, command).map_err(|error| {
+                    format!(
+                        "Error: {error}\n\nContext:\n\n\t(0) Executing check for object '{subject}'"
+                    )
+                })?;
                 if resolved.argv.is_empty() {
                     return Err(format!("Error: command '{}' is empty", command.name));
                 }
@@ -294,7 +303,14 @@ impl Monitor {
                 }
                 Ok(Execution::Run(resolved))
             }
-            Some(internal) => self.internal_check(internal, command, &scope, subject, now),
+            Some(internal) if internal.starts_with("Internal#") => {
+                self.internal_check(internal, command, scope, subject, now)
+            }
+            Some(_) if scope.collected.is_some() => Ok(Execution::Nothing),
+            Some(_) => match function.as_function() {
+                Some(function) => self.call_execute(function.as_ref(), checkable, now),
+                None => Ok(Execution::Nothing),
+            },
         }
     }
 
@@ -452,7 +468,12 @@ impl Monitor {
         let Some(scope) = self.scope(name, &command, now) else {
             return;
         };
-        match command_line::build(&Arc::new(scope), &command) {
+        let scope = Arc::new(scope);
+        let mut built = command_line::build(&scope, &command);
+        if let Some(scope) = self.scope_with_counts(&scope, &name.host, now) {
+            built = command_line::build(&scope, &command);
+        }
+        match built {
             Err(error) => self.log(
                 Severity::Warning,
                 "PluginUtility",

@@ -44,6 +44,7 @@ impl Monitor {
             "RandomCheck" if !collecting => self.random(subject, &mut result, now),
             "ExceptionCheck" if !collecting => result = exception(subject, "Test", now),
             "NullCheck" if !collecting => {
+                result.command = Value::Empty;
                 result.output = format!("Hello from {}", self.node_name).into();
                 result.performance_data = Some(vec![number("time", now.seconds(), "")]);
             }
@@ -112,7 +113,7 @@ impl Monitor {
         let api = &self.surroundings.api;
         if api.not_conn_endpoints.is_empty() {
             result.output = format!(
-                "Icinga 2 Cluster is running: Connected Endpoints: {} ({}).",
+                "Icinga 2 Cluster OK: {} endpoints are connected.\n({})",
                 api.conn_endpoints.len(),
                 api.conn_endpoints.join(", ")
             )

@@ -13,6 +13,7 @@ mod execute;
 mod flapping;
 mod input;
 mod internal;
+mod lambda;
 mod macros;
 mod monitor;
 mod output;

@@ -227,7 +227,7 @@ fn resolve_text(
             return Ok(value);
         }
         match value {
-            Value::Array(_) | Value::Dictionary(_) => return Err(MacroError::Mixed),
+            Value::Array(_) => return Err(MacroError::Mixed),
             other => out.push_str(&text_of(&other)),
         }
         rest = next;

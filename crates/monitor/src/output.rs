@@ -146,3 +146,48 @@ fn signal_name(signal: i32) -> String {
         None => format!("Unknown signal {signal}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(exit_status: i32, signal: Option<i32>, timed_out: bool) -> Finished {
+        let output = b"begun\n".to_vec();
+        Finished {
+            exit_status,
+            signal,
+            timed_out,
+            output,
+            ..Finished::default()
+        }
+    }
+
+    #[test]
+    fn violent_ends_are_told_in_known_words() {
+        let (text, status) = conclude(&finished(0, Some(15), true), "x");
+        assert_eq!(
+            text,
+            "begun\n<Timeout exceeded.><Terminated by signal 15 (Terminated).>"
+        );
+        assert_eq!((status, state_of(status)), (128, 3));
+        let (text, _) = conclude(&finished(0, Some(9), false), "x");
+        assert_eq!(text, "begun\n<Terminated by signal 9 (Killed).>");
+        assert_eq!(
+            conclude(&finished(5, None, false), "x"),
+            ("begun\n".into(), 5)
+        );
+        let missing = Finished {
+            spawn_error: Some("No such file or directory".to_owned()),
+            ..Finished::default()
+        };
+        let wanted = "execvpe(/nonexistent/x) failed: No such file or directory".into();
+        assert_eq!(conclude(&missing, "/nonexistent/x"), (wanted, 128));
+    }
+
+    #[test]
+    fn a_bar_without_equals_is_text() {
+        let parts = split_output("it's|quoted|\nsecond | a=1\nthird|b=2 c=3");
+        assert_eq!(parts.text, "it's|quoted|\nsecond \nthird");
+        assert_eq!(parts.performance_data, "a=1 b=2 c=3");
+    }
+}

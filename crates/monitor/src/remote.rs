@@ -8,7 +8,7 @@ use bheka_value::{Dictionary, Str, Timestamp, Value};
 
 use crate::execute::{Execution, RunPurpose, failed};
 use crate::monitor::Monitor;
-use crate::scope::{Application, Collected, Scope, ServiceCounts, Source};
+use crate::scope::{Application, Collected, Scope, Source};
 use crate::{CommandLine, Effect, RunKind, Severity};
 
 /// Requests that may wait; more are dropped and counted.
@@ -220,7 +220,7 @@ impl Monitor {
         };
         let scope = Arc::new(self.given_scope(&request, &command, now));
         let execution = if type_name == "CheckCommand" {
-            self.dispatch(&command, scope, &request.subject(), now)
+            self.dispatch(&command, &scope, None, &request.subject(), now)
         } else {
             crate::command_line::build(&scope, &command)
                 .map(Execution::Run)
@@ -280,7 +280,6 @@ impl Monitor {
         let application = Application {
             vars: Value::Empty,
             node_name: self.node_name.clone(),
-            numbers: std::collections::BTreeMap::new(),
         };
         Scope {
             now,
@@ -296,7 +295,7 @@ impl Monitor {
             ],
             given: Some(given.unwrap_or_default()),
             collected: None,
-            services: ServiceCounts::default(),
+            counts: Arc::default(),
         }
     }
 
@@ -333,7 +332,7 @@ impl Monitor {
                 self.reply(
                     request,
                     "event::CheckResult",
-                    vec![("cr", wire_result(&result))],
+                    vec![("cr", result.to_value())],
                 );
             }
             return;
@@ -376,7 +375,7 @@ impl Monitor {
         self.reply(
             request,
             "event::CheckResult",
-            vec![("cr", wire_result(&result))],
+            vec![("cr", result.to_value())],
         );
     }
 
@@ -411,41 +410,4 @@ fn request_params(
         params.push(("service", Value::String(service.clone())));
     }
     params
-}
-
-fn wire_result(result: &CheckResult) -> Value {
-    let time = |at: Timestamp| Value::Number(at.seconds());
-    #[allow(clippy::cast_precision_loss)]
-    let exit_status = Value::Number(result.exit_status as f64);
-    Value::dictionary([
-        ("type", Value::string("CheckResult")),
-        ("state", Value::Number(f64::from(result.state))),
-        ("exit_status", exit_status),
-        ("output", Value::String(result.output.clone())),
-        (
-            "performance_data",
-            result
-                .performance_data
-                .clone()
-                .map_or(Value::Empty, Value::array),
-        ),
-        ("command", result.command.clone()),
-        ("active", Value::Boolean(result.active)),
-        ("check_source", Value::String(result.check_source.clone())),
-        (
-            "scheduling_source",
-            Value::String(result.scheduling_source.clone()),
-        ),
-        ("schedule_start", time(result.schedule_start)),
-        ("schedule_end", time(result.schedule_end)),
-        ("execution_start", time(result.execution_start)),
-        ("execution_end", time(result.execution_end)),
-        ("ttl", Value::Number(result.ttl)),
-        (
-            "previous_hard_state",
-            Value::Number(f64::from(result.previous_hard_state)),
-        ),
-        ("vars_before", Value::Empty),
-        ("vars_after", Value::Empty),
-    ])
 }

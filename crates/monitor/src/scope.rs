@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bheka_model::{CheckableName, CheckableState, ConfigObject, Generation, StateType};
 use bheka_value::schema::{FieldKind, Flags};
@@ -185,12 +186,11 @@ impl Source {
     }
 }
 
-/// The application as `icinga`: counts are taken only when a macro asks.
+/// The application as `icinga`.
 #[derive(Debug)]
 pub(crate) struct Application {
     pub(crate) vars: Value,
     pub(crate) node_name: Str,
-    pub(crate) numbers: BTreeMap<&'static str, f64>,
 }
 
 impl Application {
@@ -208,7 +208,8 @@ impl Application {
             "uptime" => Some(Value::string(crate::internal::duration_text(
                 (scope.now - scope.program_start).trunc(),
             ))),
-            _ => self.numbers.get(name).map(|number| Value::Number(*number)),
+            _ if name.starts_with("num_") => scope.counts.application(name),
+            _ => None,
         }
     }
 }
@@ -255,8 +256,8 @@ pub(crate) struct Scope {
     pub(crate) given: Option<Arc<Dictionary>>,
     /// Takes what was resolved, for sending it to the executing node.
     pub(crate) collected: Option<Arc<Collected>>,
-    /// The host's services by state, for `num_services…`.
-    pub(crate) services: ServiceCounts,
+    /// Numbers of hosts and services.
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// Macros that were resolved, by their text.
@@ -281,11 +282,32 @@ impl Collected {
     }
 }
 
-/// How many services of a host are in which state.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ServiceCounts {
-    pub(crate) all: u32,
-    pub(crate) by_state: [u32; 4],
+/// Numbers of hosts and services for macros. Counting is dear, so it is done only after a macro has
+/// asked; then the command is resolved once more.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    taken: Option<(Numbers, Numbers)>,
+    wanted: AtomicBool,
+}
+
+type Numbers = BTreeMap<&'static str, f64>;
+
+impl Counts {
+    fn application(&self, name: &str) -> Option<Value> {
+        self.find(name, |(application, _)| application)
+    }
+
+    fn host(&self, name: &str) -> Option<Value> {
+        self.find(name, |(_, host)| host)
+    }
+
+    fn find(&self, name: &str, which: impl Fn(&(Numbers, Numbers)) -> &Numbers) -> Option<Value> {
+        let Some(taken) = &self.taken else {
+            self.wanted.store(true, Ordering::Relaxed);
+            return None;
+        };
+        which(taken).get(name).map(|number| Value::Number(*number))
+    }
 }
 
 /// Macros of hosts and services that read differently from the attributes.
@@ -302,7 +324,6 @@ fn checkable_macro(view: &CheckableView, name: &str, scope: &Scope) -> Option<Va
         })
     };
     let result = state.last_check_result.as_deref();
-    let count = |count: u32| Value::Number(f64::from(count));
     Some(match name {
         "state" => word(state.state_raw),
         "state_id" => Value::Number(f64::from(id(state.state_raw))),
@@ -313,11 +334,15 @@ fn checkable_macro(view: &CheckableView, name: &str, scope: &Scope) -> Option<Va
         "last_state_change" => Value::Number(state.last_state_change.seconds().trunc()),
         "downtime_depth" => Value::Number(f64::from(state.downtime_depth)),
         "duration_sec" => Value::Number((scope.now - state.last_state_change).trunc()),
-        "num_services" if is_host => count(scope.services.all),
-        "num_services_ok" if is_host => count(scope.services.by_state[0]),
-        "num_services_warning" if is_host => count(scope.services.by_state[1]),
-        "num_services_critical" if is_host => count(scope.services.by_state[2]),
-        "num_services_unknown" if is_host => count(scope.services.by_state[3]),
+        "num_services"
+        | "num_services_ok"
+        | "num_services_warning"
+        | "num_services_critical"
+        | "num_services_unknown"
+            if is_host =>
+        {
+            scope.counts.host(name)?
+        }
         "latency" => Value::Number(result.map_or(0.0, crate::stats::latency_s)),
         "execution_time" => Value::Number(result.map_or(0.0, crate::stats::execution_s)),
         "output" => Value::String(result?.output.clone()),
@@ -373,17 +398,13 @@ impl Monitor {
     ) -> Option<Scope> {
         let view = self.view(name)?;
         let mut sources = Vec::with_capacity(4);
-        let services = match &view.host {
+        match &view.host {
             Some(host) => {
                 sources.push(("service", Source::Checkable(Arc::clone(&view))));
                 sources.push(("host", Source::Checkable(Arc::clone(host))));
-                ServiceCounts::default()
             }
-            None => {
-                sources.push(("host", Source::Checkable(view)));
-                self.count_services(&name.host)
-            }
-        };
+            None => sources.push(("host", Source::Checkable(view))),
+        }
         sources.push((
             "command",
             Source::Plain(Arc::new(PlainView(Arc::clone(command)))),
@@ -396,34 +417,60 @@ impl Monitor {
             sources,
             given: None,
             collected: None,
-            services,
+            counts: Arc::default(),
         })
     }
 
+    /// The same scope with the counts, when a macro asked for them.
+    pub(crate) fn scope_with_counts(
+        &self,
+        scope: &Arc<Scope>,
+        host: &Str,
+        now: Timestamp,
+    ) -> Option<Arc<Scope>> {
+        if !scope.counts.wanted.load(Ordering::Relaxed) {
+            return None;
+        }
+        let application = self.stats(now).numbers().into_iter().collect();
+        let taken = Some((application, self.count_services(host)));
+        let counts = Arc::new(Counts {
+            taken,
+            ..Counts::default()
+        });
+        Some(Arc::new(Scope {
+            counts,
+            ..Scope::clone(scope)
+        }))
+    }
+
     fn application(&self) -> Application {
+        let vars = self
+            .generation
+            .globals
+            .get("Vars")
+            .cloned()
+            .unwrap_or_default();
         Application {
-            vars: self
-                .generation
-                .globals
-                .get("Vars")
-                .cloned()
-                .unwrap_or_default(),
+            vars,
             node_name: self.node_name.clone(),
-            numbers: BTreeMap::new(),
         }
     }
 
-    fn count_services(&self, host: &Str) -> ServiceCounts {
-        let mut counts = ServiceCounts::default();
-        for service in self.generation.services_of(host) {
+    fn count_services(&self, host: &Str) -> Numbers {
+        const NAMES: [&str; 4] = [
+            "num_services_ok",
+            "num_services_warning",
+            "num_services_critical",
+            "num_services_unknown",
+        ];
+        let mut counts = Numbers::from(NAMES.map(|name| (name, 0.0)));
+        let services = self.generation.services_of(host);
+        for service in services {
             let name = CheckableName::service(host.clone(), service.short_name.clone());
-            if let Some(live) = self.live.get(&name) {
-                counts.all += 1;
-                if let Some(count) = counts.by_state.get_mut(usize::from(live.state.state_raw)) {
-                    *count += 1;
-                }
-            }
+            let state = self.live.get(&name).map_or(3, |live| live.state.state_raw);
+            *counts.entry(NAMES[usize::from(state.min(3))]).or_default() += 1.0;
         }
+        counts.insert("num_services", counts.values().sum());
         counts
     }
 }

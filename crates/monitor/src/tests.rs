@@ -171,11 +171,11 @@ fn a_reload_moves_nothing_that_stayed() {
     ]);
     let later = due;
     monitor.handle(Input::Reconfigure(generation(next)), later);
-    for index in 1..49 {
+    for (index, before) in before.iter().enumerate().take(49).skip(1) {
         let name = CheckableName::host(format!("h{index}"));
         assert_eq!(
             monitor.state(&name).unwrap().next_check,
-            before[index],
+            *before,
             "h{index}"
         );
     }
@@ -201,49 +201,125 @@ fn a_reload_moves_nothing_that_stayed() {
 }
 
 #[test]
-fn concurrency_is_limited_and_peers_get_their_turn() {
-    let limit = 4.0;
-    let hosts = (0..20).map(|index| host(&format!("h{index}"), "ping", 300.0));
+fn concurrency_is_limited_and_peers_take_turns_with_local_checks() {
+    let hosts = (0..20).map(|index| host(&format!("h{index}"), "ping", 3000.0));
     let listener = object(
         "ApiListener",
         "api",
         [("accept_commands", Value::Boolean(true))],
     );
-    let checker = object(
-        "CheckerComponent",
-        "checker",
-        [("concurrent_checks", Value::Number(limit))],
-    );
+    let limit = [("concurrent_checks", Value::Number(4.0))];
+    let checker = object("CheckerComponent", "checker", limit);
     let all = hosts.chain([plugin(), listener, checker]);
-    let generation = Arc::new(Generation::new(1, Default::default(), all));
-    let mut monitor = started(generation);
-    for _ in 0..10 {
+    let mut monitor = started(Arc::new(Generation::new(1, Default::default(), all)));
+    let request = || {
         let params = Value::dictionary([
             ("command", Value::string("ping")),
-            ("command_type", Value::string("check_command")),
             ("host", Value::string("far")),
             (
                 "macros",
                 Value::dictionary([("address", Value::string("10.0.0.1"))]),
             ),
         ]);
-        monitor.remote_queue.clear();
+        Input::RemoteExecute {
+            endpoint: "parent".into(),
+            params,
+        }
+    };
+    let early = START - 1.0;
+    let mut open: Vec<CommandLine> = Vec::new();
+    for _ in 0..24 {
+        open.extend(runs(&monitor.handle(request(), early)).into_iter().cloned());
+    }
+    assert_eq!((open.len(), monitor.remote_queue.len()), (4, 20));
+
+    let late = START + 100.0;
+    let mut order = Vec::new();
+    while let Some(line) = open.pop() {
+        open.extend(
+            runs(&finish(&mut monitor, &line, 0, late))
+                .into_iter()
+                .cloned(),
+        );
+        order.extend(open.last().map(|line| line.kind));
+        assert!(open.len() <= 4 && monitor.running.len() <= 4);
+    }
+    let remote = order
+        .iter()
+        .take(20)
+        .filter(|kind| **kind == RunKind::Remote)
+        .count();
+    assert!(
+        (8..=12).contains(&remote),
+        "both get their share: {order:?}"
+    );
+    assert!(monitor.remote_queue.is_empty());
+}
+
+#[test]
+fn a_full_remote_queue_drops_and_tells() {
+    let listener = object(
+        "ApiListener",
+        "api",
+        [("accept_commands", Value::Boolean(true))],
+    );
+    let limit = [("concurrent_checks", Value::Number(1.0))];
+    let checker = object("CheckerComponent", "checker", limit);
+    let all = [plugin(), listener, checker];
+    let mut monitor = started(Arc::new(Generation::new(1, Default::default(), all)));
+    let params = Value::dictionary([
+        ("command", Value::string("ping")),
+        ("host", Value::string("far")),
+        (
+            "macros",
+            Value::dictionary([("address", Value::string("10.0.0.1"))]),
+        ),
+    ]);
+    for _ in 0..25_004 {
+        let params = params.clone();
         monitor.handle(
             Input::RemoteExecute {
                 endpoint: "parent".into(),
                 params,
             },
-            START - 1.0,
+            START,
         );
     }
-    let mut monitor2 = monitor;
-    let late = START + 100.0;
-    let effects = monitor2.handle(Input::Tick, late);
-    assert!(monitor2.running.len() == 4 && runs(&effects).len() <= 4);
-    assert!(
-        monitor2.next_wakeup().is_none_or(|at| at > late),
-        "no busy loop while all slots are taken"
+    assert_eq!(monitor.remote_queue.len(), 25_000);
+    assert_eq!(monitor.next_wakeup(), Some(START + 10.0));
+    let effects = monitor.handle(Input::Tick, START + 10.0);
+    let told = effects.iter().any(|effect| {
+        matches!(effect, Effect::Log { text, .. } if text.contains("3 requests were dropped"))
+    });
+    assert!(told, "{effects:?}");
+}
+
+#[test]
+fn counts_of_the_application_are_macros() {
+    let echo = command(
+        "echo",
+        [
+            (
+                "command",
+                words(&["/bin/echo", "$icinga.num_hosts_pending$,$num_services$"]),
+            ),
+            ("timeout", Value::Number(9.0)),
+        ],
     );
+    let service = object(
+        "Service",
+        "h!s",
+        [
+            ("check_command", Value::string("echo")),
+            ("check_interval", Value::Number(3000.0)),
+        ],
+    );
+    let mut monitor = started(generation([echo, service, host("h", "echo", 3000.0)]));
+    let effects = monitor.handle(Input::Tick, START + 60.0);
+    for line in runs(&effects) {
+        assert_eq!(line.argv[1], "1,1", "{}", line.subject);
+    }
+    assert_eq!(runs(&effects).len(), 2);
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! Command lines against those that Icinga 2 2.13.6 made of the same configuration.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its cases must fail"
+)]
+
 mod loading;
 
 use std::collections::BTreeMap;
@@ -37,13 +42,13 @@ fn first_outcome(id: &str, text: &str) -> Result<Result<Made, (u8, String)>, Str
     let mut effects = monitor.handle(Input::Reconfigure(generation), loading::START);
     effects.extend(monitor.handle(Input::Tick, loading::START + 5.0));
     for effect in effects {
-        if let Effect::Run(line) = effect {
-            if line.subject == name.full() {
-                return Ok(Ok(Made {
-                    argv: line.argv,
-                    env: line.env.into_iter().collect(),
-                }));
-            }
+        if let Effect::Run(line) = effect
+            && line.subject == name.full()
+        {
+            return Ok(Ok(Made {
+                argv: line.argv,
+                env: line.env.into_iter().collect(),
+            }));
         }
     }
     let state = monitor.state(&name).ok_or("no such checkable")?;
