@@ -137,6 +137,9 @@ async fn handshake(
             ));
         }
     };
+    if let Err(error) = identity.refresh_crl() {
+        tracing::warn!(target: "ApiListener", "cannot use the revocation list: {error}");
+    }
     let endpoint = Some(target.endpoint_name.as_str());
     Ok(Connection::established(
         tls, addresses, identity, endpoint, now,
@@ -341,4 +344,54 @@ pub(crate) async fn dial_host(
     handshake(tcp, &target, identity, (tls_end, deadlines.tls), now)
         .await
         .map_err(|failure| failure.dial(Phase::Tls))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn families_alternate() {
+        let all = ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]
+            .map(address)
+            .to_vec();
+        let expected = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"].map(address);
+        assert_eq!(interleave(all), expected);
+        assert!(interleave(Vec::new()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_dead_address_does_not_hide_a_living_one() {
+        let living = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dead = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = vec![dead.local_addr().unwrap(), living.local_addr().unwrap()];
+        drop(dead);
+        let end = Instant::now() + Duration::from_secs(30);
+        let tcp = connect_any(addresses.clone(), end, Duration::from_secs(30))
+            .await
+            .unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), addresses[1]);
+        drop(living);
+        let failure = connect_any(addresses, end, Duration::from_secs(30))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            failure.cause.matches("Connection refused").count(),
+            2,
+            "{}",
+            failure.cause
+        );
+    }
+
+    #[test]
+    fn names_that_are_not_sent_still_differ() {
+        let (one, other) = (server_name("host 1"), server_name("host 2"));
+        assert!(matches!(one, ServerName::IpAddress(_)));
+        assert_ne!(one, other);
+        assert!(matches!(server_name("agent-1"), ServerName::DnsName(_)));
+    }
 }

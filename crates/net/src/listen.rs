@@ -58,3 +58,25 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpStream;
+
+    #[tokio::test]
+    async fn all_addresses_by_default() {
+        let listener = listen(None, 0).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let taken = listen(None, port).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn names_and_nonsense() {
+        let listener = listen(Some("localhost"), 0).unwrap();
+        assert!(listener.local_addr().unwrap().ip().is_loopback());
+        listen(Some("not an address"), 0).unwrap_err();
+    }
+}
