@@ -20,5 +20,7 @@ pub async fn dial_http(
     deadlines: &Deadlines,
     now: Timestamp,
 ) -> Result<HttpConnection, DialError> {
-    Ok(dial_host(host, port, identity, deadlines, now).await?.into_http())
+    Ok(dial_host(host, port, identity, deadlines, now)
+        .await?
+        .into_http())
 }
