@@ -26,8 +26,6 @@ pub(crate) struct Settings {
     pub(crate) console_format: Format,
     /// Whether to colour the console log even when it is no terminal.
     pub(crate) color: bool,
-    /// Whether Icinga 2's directories are in use.
-    pub(crate) icinga: bool,
     /// The user that the daemon runs as when started by root; empty for root.
     pub(crate) run_as_user: String,
     /// The group that the daemon runs as; empty for the user's.
@@ -76,7 +74,6 @@ impl Settings {
                 _ => Format::Text,
             },
             color: invocation.flag("color"),
-            icinga,
             run_as_user,
             run_as_group,
             defines,
@@ -107,7 +104,7 @@ impl Settings {
         };
         let platform = host::platform();
         system("ApplicationType", "IcingaApplication".into());
-        system("ApplicationVersion", crate::version::version().into());
+        system("ApplicationVersion", crate::version::spoken().into());
         system("BuildCompilerName", "rustc".into());
         system(
             "BuildCompilerVersion",

@@ -2,19 +2,22 @@
 
 mod ca;
 mod completion;
+mod console;
 mod dump;
 mod feature;
 mod help;
+mod literal;
 mod man;
 mod object;
 mod parse;
 mod pki;
 mod say;
+mod setup;
 mod table;
 mod variable;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -85,17 +88,25 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(words: &[&str], invocation: &Invocation, settings: Settings) -> anyhow::Result<ExitCode> {
+    if writes_for_daemon(words) {
+        daemon::account::change(&settings.run_as_user, &settings.run_as_group)?;
+    }
     match words {
         ["ca", "list"] => ca::list(invocation, &settings),
         ["ca", "remove"] => ca::remove(invocation, &settings),
         ["ca", "restore"] => ca::restore(invocation, &settings),
         ["ca", "sign"] => ca::sign(invocation, &settings),
+        ["api", "setup"] => setup::api(invocation, &settings),
         ["completion"] => completion::print(invocation),
+        ["console"] => console::run(invocation, &settings),
         ["daemon"] => run_daemon(invocation, settings),
+        ["demo"] => crate::demo::run(demo_options(invocation)?),
         ["feature", "disable"] => feature::disable(invocation, &settings),
         ["feature", "enable"] => feature::enable(invocation, &settings),
         ["feature", "list"] => feature::list(&settings),
         ["man"] => man::write(invocation),
+        ["node", "setup"] => setup::node(invocation, &settings),
+        ["node", "wizard"] => setup::wizard(),
         ["object", "list"] => object::list(invocation, &settings),
         ["pki", "new-ca"] => pki::new_ca(&settings),
         ["pki", "new-cert"] => pki::new_cert(invocation),
@@ -108,6 +119,43 @@ fn run(words: &[&str], invocation: &Invocation, settings: Settings) -> anyhow::R
         ["variable", "list"] => variable::list(&settings),
         _ => anyhow::bail!("command '{}' is not available", words.join(" ")),
     }
+}
+
+/// The console may be closed when the daemon fails; the file of `--errorlog` is not.
+fn note_fatal_error(path: &Path, record: &Record) {
+    use std::io::Write as _;
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path);
+    if let Ok(mut file) = file {
+        // If this fails there is nobody left to tell.
+        let _ = file.write_all(record.line(log::Format::Text, false).as_bytes());
+    }
+}
+
+fn demo_options(invocation: &Invocation) -> anyhow::Result<crate::demo::DemoOptions> {
+    let agents = invocation
+        .value("agents")
+        .unwrap_or_else(|| "200".to_owned());
+    let agents = agents.parse().map_err(|_| {
+        anyhow::anyhow!("--agents takes a number, not '{agents}'; for example --agents 200")
+    })?;
+    Ok(crate::demo::DemoOptions {
+        agents,
+        once: invocation.flag("once"),
+    })
+}
+
+/// Whether a command reads or writes files that the daemon owns. Started by root, it does so as
+/// the daemon's user, so that the daemon can read them later.
+fn writes_for_daemon(words: &[&str]) -> bool {
+    matches!(
+        words,
+        ["api" | "ca" | "node", ..]
+            | ["pki", "new-ca" | "sign-csr"]
+            | ["feature", "enable" | "disable"]
+    )
 }
 
 fn run_daemon(invocation: &Invocation, settings: Settings) -> anyhow::Result<ExitCode> {
@@ -136,9 +184,19 @@ fn run_daemon(invocation: &Invocation, settings: Settings) -> anyhow::Result<Exi
         close_stdio: invocation.flag("close-stdio"),
         logs: Arc::clone(&logs),
     };
+    let errorlog = options.errorlog.clone();
     let result = daemon::run(settings, options);
     if let Err(error) = &result {
-        logs.write(Severity::Critical, "cli", format!("{error:#}"));
+        let record = Record::now(Severity::Critical, "cli", format!("{error:#}"));
+        if let Some(path) = errorlog {
+            note_fatal_error(&path, &record);
+        }
+        logs.send(record);
+    }
+    let dropped = logs.dropped();
+    if dropped > 0 {
+        let text = format!("{dropped} debug and notice messages were dropped: a log was too slow");
+        logs.write(Severity::Warning, "cli", text);
     }
     logs.flush();
     Ok(result.unwrap_or(ExitCode::FAILURE))

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use bheka_value::{Value, format_number};
 
+use crate::cli::literal::literal;
 use crate::cli::{Invocation, dump, print, say};
 use crate::log::Severity;
 use crate::settings::Settings;
@@ -68,76 +69,8 @@ fn top_level(value: &Value) -> String {
         Value::Empty => String::new(),
         Value::String(text) => text.as_str().to_owned(),
         Value::Number(number) => format_number(*number),
-        other => {
-            let mut out = String::new();
-            written(other, 0, &mut out);
-            out
-        }
+        other => literal(other),
     }
-}
-
-/// A value as the language's own writer puts it: numbers with six decimals, tabs for nesting.
-fn written(value: &Value, depth: usize, out: &mut String) {
-    match value {
-        Value::Number(number) => {
-            let _ = write!(out, "{number:.6}");
-        }
-        Value::String(text) => quoted(text, out),
-        Value::Array(array) => {
-            out.push_str("[ ");
-            for (index, item) in array.read().iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                written(item, depth, out);
-            }
-            out.push_str(if array.is_empty() { "]" } else { " ]" });
-        }
-        Value::Dictionary(dictionary) => {
-            out.push_str("{\n");
-            for (key, item) in dictionary.read().iter() {
-                let _ = write!(out, "{}", "\t".repeat(depth + 1));
-                if is_identifier(key) {
-                    out.push_str(key)
-                } else {
-                    quoted(key, out)
-                }
-                out.push_str(" = ");
-                written(item, depth + 1, out);
-                out.push('\n');
-            }
-            let _ = write!(out, "{}}}", "\t".repeat(depth));
-        }
-        Value::Empty => out.push_str("null"),
-        other => {
-            let _ = write!(out, "{other:?}");
-        }
-    }
-}
-
-fn is_identifier(key: &str) -> bool {
-    let mut characters = key.chars();
-    characters
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
-}
-
-fn quoted(text: &str, out: &mut String) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            other => out.push(other),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]
@@ -145,16 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn collections_are_written_as_in_the_language() {
-        let value = bheka_value::from_json(
-            br#"{"a":1.5,"b":[1,"x",{},null,true],"c":5,"d e":"\"\n","f":[]}"#,
-        )
-        .expect("JSON");
-        assert_eq!(
-            top_level(&value),
-            "{\n\ta = 1.500000\n\tb = [ 1.000000, \"x\", {\n\t}, null, true ]\n\tc = 5.000000\n\
-             \t\"d e\" = \"\\\"\\n\"\n\tf = [ ]\n}"
-        );
+    fn plain_values_are_plain() {
         assert_eq!(top_level(&Value::Number(512.0)), "512");
         assert_eq!(top_level(&Value::Number(1_234_567.25)), "1234567.250000");
         assert_eq!(top_level(&Value::string("plain")), "plain");

@@ -53,16 +53,6 @@ impl Severity {
             Self::Critical => "\x1b[31m\x1b[1m",
         }
     }
-
-    pub(super) fn from_u8(number: u8) -> Self {
-        match number {
-            0 => Self::Debug,
-            1 => Self::Notice,
-            2 => Self::Information,
-            3 => Self::Warning,
-            _ => Self::Critical,
-        }
-    }
 }
 
 /// Reads a name as in `severity = "notice"`.
