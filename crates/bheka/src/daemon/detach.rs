@@ -3,8 +3,9 @@
 //! A process with threads must not fork, so the program is started again as a child that leaves
 //! the terminal; the parent waits until the child is ready, or has failed, and ends.
 
-use std::io::Read as _;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -33,12 +34,12 @@ pub(crate) fn start_again(settings: &Settings) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot create run directory '{}'", folder.display()))?;
     let ready = folder.join(format!("ready-{}", std::process::id()));
     let program = std::env::current_exe().context("cannot find this program's own file")?;
+    // The child keeps this terminal until it is ready, so what is wrong is seen where it was
+    // started.
     let mut child = Command::new(program)
         .args(std::env::args_os().skip(1))
         .env(READY_FILE, &ready)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
         .spawn()
         .context("cannot start the daemon in the background")?;
     let end = Instant::now() + PATIENCE;
@@ -48,15 +49,7 @@ pub(crate) fn start_again(settings: &Settings) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(status) = child.try_wait().context("cannot wait for the daemon")? {
-            let mut said = String::new();
-            if let Some(mut errors) = child.stderr.take() {
-                let _ = errors.read_to_string(&mut said);
-            }
-            anyhow::bail!(
-                "the daemon ended with {status} before it was ready; run it without --daemonize \
-                 to see why {}",
-                said.trim()
-            );
+            anyhow::bail!("the daemon ended with {status} before it was ready");
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -72,6 +65,24 @@ pub(crate) fn leave_terminal(daemonize: bool) -> anyhow::Result<()> {
         rustix::process::setsid().context("cannot leave the terminal")?;
     }
     Ok(())
+}
+
+/// Turns away from the terminal: what is still written to standard output and error (by a panic,
+/// in the main) goes to the file of `--errorlog`, or nowhere.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub(crate) fn close_stdio(errorlog: Option<&Path>) -> anyhow::Result<()> {
+    let path = errorlog.unwrap_or(Path::new("/dev/null"));
+    let output = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("cannot open the error log '{}'", path.display()))?;
+    let input = OpenOptions::new().read(true).open("/dev/null").context("cannot open /dev/null")?;
+    rustix::stdio::dup2_stdin(input.as_fd()).context("cannot close standard input")?;
+    rustix::stdio::dup2_stdout(output.as_fd()).context("cannot close standard output")?;
+    rustix::stdio::dup2_stderr(output.as_fd()).context("cannot close standard error")
 }
 
 /// In the background process: lets the parent end.

@@ -214,6 +214,7 @@ impl Dialler {
     async fn accept(&self, tcp: TcpStream, api: Arc<bheka_api::Api>) {
         let inner = &self.0;
         let deadlines = inner.settings.load().deadlines;
+        let from = tcp.peer_addr().map_or_else(|_| "unknown".to_owned(), |from| from.to_string());
         let accepted =
             bheka_net::accept(tcp, &inner.identity, &deadlines, &inner.gate, clock::now()).await;
         match accepted {
@@ -222,9 +223,11 @@ impl Dialler {
             }
             Ok(Accepted::Http(connection)) => inner.serve_http(*connection, api).await,
             Err(error) if error.closed_silently => {
-                tracing::debug!(target: "ApiListener", "{error}");
+                tracing::debug!(target: "ApiListener", "Incoming connection from {from}: {error}");
             }
-            Err(error) => tracing::warn!(target: "ApiListener", "{error}"),
+            Err(error) => {
+                tracing::warn!(target: "ApiListener", "Incoming connection from {from}: {error}");
+            }
         }
     }
 }
@@ -259,7 +262,7 @@ impl Inner {
                 .verified
                 .as_ref()
                 .map(|()| ())
-                .map_err(|_| connection.peer.remark().into()),
+                .map_err(|reason| format!("code {}: {}", reason.code, reason.text).into()),
             certificate: connection.peer.certificate_pem().map(Str::from),
             address: address.clone(),
         };
@@ -311,6 +314,12 @@ async fn read(
     let mut alive = tokio::time::interval(ALIVE_EVERY);
     alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut bytes_seen = 0;
+    // The core says first how much this peer may send: a large first message of a parent must not
+    // be judged by the limit for strangers.
+    if limits.changed().await.is_err() {
+        return Ended::ByCore;
+    }
+    reader.set_limit(*limits.borrow_and_update());
     loop {
         let frame = tokio::select! {
             changed = limits.changed() => {

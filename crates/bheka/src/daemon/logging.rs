@@ -8,15 +8,29 @@ use crate::cli::DaemonOptions;
 use crate::log::{Format, LogSinks, Severity, SinkKind, SinkSpec, facility_code};
 use crate::settings::Settings;
 
+/// Whether records go to the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Console {
+    Open,
+    Closed,
+}
+
+impl Console {
+    /// What the options want once the daemon runs.
+    pub(crate) fn when_running(options: &DaemonOptions) -> Self {
+        if options.close_stdio || options.daemonize { Self::Closed } else { Self::Open }
+    }
+}
+
 /// Puts the loggers of a generation in force, beside the console.
 pub(crate) fn configure(
     logs: &Arc<LogSinks>,
     settings: &Settings,
-    options: &DaemonOptions,
+    console: Console,
     generation: &Generation,
 ) {
     let mut specs = Vec::new();
-    if !options.close_stdio && !options.daemonize {
+    if console == Console::Open {
         specs.push(SinkSpec {
             kind: SinkKind::Console { color: settings.color },
             severity: settings.console_severity,

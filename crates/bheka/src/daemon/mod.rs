@@ -41,6 +41,7 @@ use self::backend::DaemonBackend;
 use self::certificates::Certificates;
 use self::core::{Core, Job, Jobs};
 use self::links::{Dialler, LinkSettings};
+use self::logging::Console;
 use self::pidfile::PidFile;
 use self::replay::ReplayLog;
 use self::runner::Runner;
@@ -108,10 +109,8 @@ impl Daemon {
     ) -> anyhow::Result<ExitCode> {
         let program_start = clock::now();
         let generation = Arc::new(loaded.generation);
-        logging::configure(&options.logs, &settings, &options, &generation);
-        if options.close_stdio {
-            tracing::debug!(target: "cli", "The console log ends here (--close-stdio)");
-        }
+        // Until everything stands, what is wrong must be seen on the console.
+        logging::configure(&options.logs, &settings, Console::Open, &generation);
         let mut signals = Signals::new()?;
         let (jobs, queue) = Jobs::queue();
         let runtime = tokio::runtime::Handle::current();
@@ -184,6 +183,7 @@ impl Daemon {
             };
             daemon.listen(listener, Arc::new(Api::new(Arc::new(backend))))?;
         }
+        daemon.leave_console(&generation)?;
         notify(&[sd_notify::NotifyState::Ready]);
         detach::report_ready();
         tracing::info!(target: "cli", "Started; {} hosts, {} services",
@@ -204,6 +204,18 @@ impl Daemon {
         remove_api_state(&daemon.settings);
         tracing::info!(target: "Application", "Shutdown complete");
         Ok(code)
+    }
+
+    /// With `--daemonize` or `--close-stdio`, from now on only loggers and the error log are used.
+    fn leave_console(&self, generation: &Generation) -> anyhow::Result<()> {
+        if Console::when_running(&self.options) == Console::Open {
+            return Ok(());
+        }
+        let logs = &self.options.logs;
+        logging::configure(logs, &self.settings, Console::Closed, generation);
+        // The console's last records are written before it goes.
+        logs.flush();
+        detach::close_stdio(self.options.errorlog.as_deref())
     }
 
     /// Tells the core what lies on disk of log and certificates.
@@ -320,7 +332,8 @@ impl Daemon {
         let generation = Arc::new(loaded.generation);
         let running = self.board.generation();
         let diff = running.diff(&generation);
-        logging::configure(&self.options.logs, &self.settings, &self.options, &generation);
+        let console = Console::when_running(&self.options);
+        logging::configure(&self.options.logs, &self.settings, console, &generation);
         self.templates.store(Arc::new(loaded.templates));
         self.apply_listener(&generation);
         self.swap(&generation).await;
