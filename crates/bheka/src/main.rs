@@ -1,8 +1,10 @@
 //! A monitoring daemon that speaks Icinga 2.
 
 mod cli;
+mod client;
 mod config;
 mod daemon;
+mod demo;
 mod host;
 mod log;
 mod paths;

@@ -17,6 +17,14 @@ pub(crate) fn version() -> String {
     format!("v{VERSION}")
 }
 
+/// The version of Icinga 2 whose language, protocol and API this program speaks, in the form in
+/// which Icinga 2 gives it (`r2.16.5-1`). The API, the check `icinga` and the constant
+/// `System.ApplicationVersion` show it, because web interfaces and scripts compare it.
+pub(crate) fn spoken() -> String {
+    let version = bheka_cluster::PROTOCOL_VERSION;
+    format!("r{}.{}.{}-1", version / 10_000, version / 100 % 100, version % 100)
+}
+
 /// The first line of `--version` and of every help text.
 pub(crate) fn headline() -> String {
     format!("{PROGRAM} - {DESCRIPTION} (version: {})", version())

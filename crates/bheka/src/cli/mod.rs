@@ -28,7 +28,7 @@ use crate::version;
 
 pub(crate) use parse::Invocation;
 use parse::UsageError;
-pub(crate) use say::{print, say};
+pub(crate) use say::{explain, print, say};
 
 /// The options of `daemon`.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match run(&words, &invocation, settings) {
         Ok(code) => code,
         Err(error) => {
-            say(Severity::Critical, "cli", &format!("{error:#}"));
+            say(Severity::Critical, "cli", &explain(&error));
             ExitCode::FAILURE
         }
     }
@@ -187,7 +187,7 @@ fn run_daemon(invocation: &Invocation, settings: Settings) -> anyhow::Result<Exi
     let errorlog = options.errorlog.clone();
     let result = daemon::run(settings, options);
     if let Err(error) = &result {
-        let record = Record::now(Severity::Critical, "cli", format!("{error:#}"));
+        let record = Record::now(Severity::Critical, "cli", explain(error));
         if let Some(path) = errorlog {
             note_fatal_error(&path, &record);
         }

@@ -9,7 +9,9 @@ use bheka_net::pki::{
     self, Certificate, CertificateAuthority, Crl, KeyKind, Mode, PrivateKey, Purpose,
     SigningRequest, TrustAnchors,
 };
-use bheka_net::request::{AnswerStatus, CertificateRequest, request_certificate, save_cert};
+use bheka_net::request::{
+    AnswerStatus, CertificateRequest, RequestError, request_certificate, save_cert,
+};
 
 use crate::cli::{Invocation, print, say};
 use crate::daemon::clock::now;
@@ -162,6 +164,15 @@ pub(super) fn save(invocation: &Invocation) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn told(error: RequestError, host: &str, port: u16) -> String {
+    match error {
+        RequestError::Dial(cause) => {
+            format!("Cannot connect to host '{host}' on port '{port}': {cause}")
+        }
+        other => other.to_string(),
+    }
+}
+
 fn say_writing_certificate(path: &Path) {
     let text = format!("Writing certificate to file '{}'.", path.display());
     say(Severity::Information, "pki", &text);
@@ -196,7 +207,8 @@ pub(super) fn send_request(
     cert: &Path,
     ca: &Path,
 ) -> anyhow::Result<ExitCode> {
-    let answer = block_on(request_certificate(request, &Deadlines::default(), now()))??;
+    let answer = block_on(request_certificate(request, &Deadlines::default(), now()))?
+        .map_err(|error| anyhow::anyhow!(told(error, &request.host, request.port)))?;
     if let Some(text) = &answer.ca {
         let authority = Certificate::from_pem(text.as_bytes())?;
         let words = format!("Writing CA certificate to file '{}'.", ca.display());
@@ -206,7 +218,11 @@ pub(super) fn send_request(
     let words = answer.error.unwrap_or_default();
     match answer.status {
         AnswerStatus::Failed => bail!("!!! {words}"),
-        AnswerStatus::Pending => say(Severity::Information, "cli", &format!("!!! {words}")),
+        AnswerStatus::Pending => {
+            for line in ["!!!!!!", &format!("!!! {words}"), "!!!!!!"] {
+                say(Severity::Information, "cli", line);
+            }
+        }
         AnswerStatus::Signed => {
             let pem = answer.certificate.unwrap_or_default();
             let certificate = Certificate::from_pem(pem.as_bytes())?;

@@ -11,6 +11,27 @@ pub(crate) fn print(text: &str) {
     let _ = out.flush();
 }
 
+/// An error with its causes. Many errors tell their cause themselves; then it is not told twice.
+pub(crate) fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let words = cause.to_string();
+        if text.is_empty() {
+            text = words;
+        } else if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+    }
+    // The number says nothing to people, the words before it do.
+    let mut clean = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        clean.push_str(before);
+        rest = after.split_once(')').map_or("", |(_, after)| after);
+    }
+    clean + rest
+}
+
 /// A message of a command, as Icinga 2's commands print it: like a log line, without the time.
 pub(crate) fn say(severity: Severity, facility: &str, text: &str) {
     let name = severity.name();
@@ -21,4 +42,26 @@ pub(crate) fn say(severity: Severity, facility: &str, text: &str) {
         _ => name.to_owned(),
     };
     print(&format!("{name}/{facility}: {text}\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let io = || std::io::Error::from_raw_os_error(2);
+        let error = anyhow::Error::new(io()).context(format!("cannot read 'x': {}", io()));
+        assert_eq!(
+            explain(&error),
+            "cannot read 'x': No such file or directory"
+        );
+        let error = anyhow::Error::new(io())
+            .context("cannot read 'x'")
+            .context("failed");
+        assert_eq!(
+            explain(&error),
+            "failed: cannot read 'x': No such file or directory"
+        );
+    }
 }

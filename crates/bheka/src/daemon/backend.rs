@@ -42,7 +42,7 @@ impl Backend for DaemonBackend {
     }
 
     fn version(&self) -> String {
-        crate::version::version()
+        crate::version::spoken()
     }
 
     fn application(&self) -> ApplicationStatus {

@@ -17,8 +17,6 @@ mod saving;
 mod status;
 mod store;
 
-pub(crate) use store::replace as replace_file;
-
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -512,7 +510,7 @@ fn remove_api_state(settings: &Settings) {
 }
 
 /// Every connection takes a descriptor: as many as the system lets this process have.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {

@@ -55,7 +55,7 @@ pub(crate) fn surroundings(figures: &Figures) -> Surroundings {
     let api = &figures.api;
     let (connected, absent) = (api.conn_endpoints.len(), api.not_conn_endpoints.len());
     Surroundings {
-        version: crate::version::version().into(),
+        version: crate::version::spoken().into(),
         last_reload_failed: figures.last_reload_failed,
         api: ApiNumbers {
             num_endpoints: (connected + absent) as f64,
