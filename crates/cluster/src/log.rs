@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bheka_value::{JsonError, Str, Timestamp, Value, from_json, to_json};
 
 use crate::api::SecurityObject;
+use crate::message::Message;
 use crate::netstring::{Decoder, FramingError, TRUSTED_BYTES_MAX};
 
 /// Records in a page.
@@ -62,6 +63,16 @@ impl LogRecord {
             fields.push(("secobj", object));
         }
         crate::netstring::encode(to_json(&Value::dictionary(fields)).as_bytes())
+    }
+
+    /// Whether the message was passed on for that zone (its `originZone`).
+    #[must_use]
+    pub fn came_from(&self, zone: &str) -> bool {
+        // Nearly all messages are told apart without being parsed.
+        let marker = format!("\"originZone\":{}", to_json(&Value::string(zone)));
+        self.message.contains(&marker)
+            && Message::from_bytes(self.message.as_bytes())
+                .is_ok_and(|message| message.origin_zone.as_deref() == Some(zone))
     }
 
     /// Reads the payload of a frame.
@@ -245,6 +256,18 @@ mod tests {
         let record = &page.records[0];
         assert_eq!(record.object.as_ref().unwrap().name, "hlocal!flap");
         assert_eq!(String::from_utf8(record.to_frame()).unwrap(), CAPTURED);
+    }
+
+    #[test]
+    fn the_origin_is_that_of_the_envelope() {
+        let with = |message: &str| LogRecord {
+            message: message.into(),
+            ..record(1)
+        };
+        let passed_on = with(r#"{"method":"m","originZone":"sat","params":{}}"#);
+        assert!(passed_on.came_from("sat") && !passed_on.came_from("master"));
+        let nested = with(r#"{"method":"m","params":{"originZone":"sat"}}"#);
+        assert!(!nested.came_from("sat"));
     }
 
     #[test]

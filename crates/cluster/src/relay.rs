@@ -123,11 +123,7 @@ impl Cluster {
                 for child in self.topology.children() {
                     self.route_zone(Some(child), &master, origin, &mut route);
                 }
-            } else if self
-                .topology
-                .neighbours()
-                .any(|neighbour| neighbour == name)
-            {
+            } else if self.topology.relation_of_zone(Some(name)).is_neighbour() {
                 self.route_zone(Some(name), &master, origin, &mut route);
             }
         }
@@ -169,8 +165,11 @@ impl Cluster {
                 route.links.push(link);
             }
         }
-        // Members of the own zone all need it; of another zone, one is enough.
-        route.is_incomplete |= any_absent && (is_local_zone || !any_reached);
+        // Members of the own zone all need it; of another zone, one is enough, and to see to that
+        // is the zone master's business, who gets the message from here.
+        let is_masters_business = !is_local_zone && master != local_endpoint;
+        let is_needed = is_local_zone || !any_reached;
+        route.is_incomplete |= any_absent && is_needed && !is_masters_business;
     }
 
     fn keeps_log_for(&self, endpoint: &str) -> bool {

@@ -105,7 +105,9 @@ impl Cluster {
                 .object
                 .as_ref()
                 .is_none_or(|object| self.may_see(&endpoint, &object.type_name, &object.name));
-            if is_visible {
+            // As live messages, it does not go back to the zone that it came from.
+            let zone = self.topology.zone_of(&endpoint);
+            if is_visible && !zone.is_some_and(|zone| record.came_from(zone)) {
                 self.send_payload(link, record.message);
                 replay.sent += 1;
             }

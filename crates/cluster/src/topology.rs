@@ -236,7 +236,9 @@ impl Topology {
         })
     }
 
-    fn relation_of_zone(&self, zone: Option<&str>) -> Relation {
+    /// How a zone stands to this node's.
+    #[must_use]
+    pub fn relation_of_zone(&self, zone: Option<&str>) -> Relation {
         let (Some(zone), Some(local)) = (zone, self.local_zone.as_deref()) else {
             return Relation::Unrelated;
         };

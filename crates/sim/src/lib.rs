@@ -1,1 +1,26 @@
-//! Nodes with the real decision code under virtual time and a faulty network
+//! A cluster in a box: nodes with the real decision code (`Monitor` and `Cluster`), loaded from
+//! real configuration text, under virtual time, on a network and disks that fail as a seed says.
+//!
+//! The same seed gives the same run, message by message. A failing run names its seed;
+//! `BHEKA_SIM_SEED=… cargo test -p bheka-sim` runs that one alone, `BHEKA_SIM_TRACE=1` tells what
+//! happens in it.
+//!
+//! * [`Site`]: the configuration of all nodes.
+//! * [`World`]: nodes, network and time.
+//! * [`Chaos`]: what goes wrong when.
+//! * [`Journal`]: what happened, and what must never happen.
+
+mod chaos;
+mod config;
+mod disk;
+mod journal;
+mod network;
+mod node;
+mod random;
+mod world;
+
+pub use chaos::Chaos;
+pub use config::{Site, SiteError};
+pub use journal::{Journal, ResultId, Violation};
+pub use random::Random;
+pub use world::{Speed, World};
