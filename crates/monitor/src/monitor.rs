@@ -367,12 +367,7 @@ impl Monitor {
         if let Some(saved) = self.restored.remove(name) {
             return saved;
         }
-        Arc::new(CheckableState {
-            last_state_change: self.program_start,
-            previous_state_change: self.program_start,
-            last_hard_state_change: self.program_start,
-            ..CheckableState::default()
-        })
+        Arc::default()
     }
 
     /// Spreads new checkables, and plans those whose interval has changed within the new one.

@@ -85,7 +85,8 @@ pub fn conclude(finished: &Finished, program: &str) -> (Str, i64) {
         return (format!("execvpe({program}) failed: {error}").into(), 128);
     }
     let mut output = String::from_utf8_lossy(&finished.output).into_owned();
-    if finished.timed_out {
+    // Whoever killed it may have noted so where the output was then.
+    if finished.timed_out && !output.contains("<Timeout exceeded.>") {
         output.push_str("<Timeout exceeded.>");
     }
     if let Some(signal) = finished.signal {
@@ -95,7 +96,13 @@ pub fn conclude(finished: &Finished, program: &str) -> (Str, i64) {
         ));
         return (output.into(), 128);
     }
-    (output.into(), i64::from(finished.exit_status))
+    // What it answered after it was told to end is not an answer to the question.
+    let status = if finished.timed_out {
+        128
+    } else {
+        i64::from(finished.exit_status)
+    };
+    (output.into(), status)
 }
 
 /// Blanks as Icinga 2 trims them.

@@ -17,6 +17,7 @@ mod journal;
 mod network;
 mod node;
 mod random;
+mod wiring;
 mod world;
 
 pub use chaos::Chaos;

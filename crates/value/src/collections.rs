@@ -170,14 +170,19 @@ fn drop_flat(mut waiting: Vec<Value>) {
         match value {
             Value::Array(array) => {
                 if let Some(mut array) = Arc::into_inner(array) {
-                    let items = array.items.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    let items = array
+                        .items
+                        .get_mut()
+                        .unwrap_or_else(PoisonError::into_inner);
                     waiting.append(items);
                 }
             }
             Value::Dictionary(dictionary) => {
                 if let Some(mut dictionary) = Arc::into_inner(dictionary) {
-                    let entries =
-                        dictionary.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    let entries = dictionary
+                        .entries
+                        .get_mut()
+                        .unwrap_or_else(PoisonError::into_inner);
                     waiting.extend(std::mem::take(entries).into_values());
                 }
             }
@@ -201,7 +206,10 @@ impl Drop for Array {
 
 impl Drop for Dictionary {
     fn drop(&mut self) {
-        let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let entries = self
+            .entries
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         if entries.values().any(is_collection) {
             drop_flat(std::mem::take(entries).into_values().collect());
         }

@@ -228,7 +228,6 @@ impl Core {
         let input = bheka_cluster::Input::Reconfigure(Arc::clone(generation));
         agenda.work.push_back(Work::Cluster(input));
         self.settle(agenda);
-        agenda.changed.extend(self.monitor.states().map(|(name, _)| name.clone()));
         self.publish_changed(agenda);
         self.saving.mark_all();
     }

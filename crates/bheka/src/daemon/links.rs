@@ -92,15 +92,9 @@ impl LinkHandle {
 }
 
 /// What links need to know of the configuration; a reload swaps it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LinkSettings {
     pub(crate) deadlines: Deadlines,
-}
-
-impl Default for LinkSettings {
-    fn default() -> Self {
-        Self { deadlines: Deadlines::default() }
-    }
 }
 
 /// Makes links.
@@ -257,12 +251,10 @@ impl Inner {
             link,
             direction,
             identity: connection.peer.cn.as_deref().map(Str::from),
-            verified: connection
-                .peer
-                .verified
-                .as_ref()
-                .map(|()| ())
-                .map_err(|reason| format!("code {}: {}", reason.code, reason.text).into()),
+            verified: match connection.peer.verified {
+                Ok(()) => Ok(()),
+                Err(_) => Err(connection.peer.remark().into()),
+            },
             certificate: connection.peer.certificate_pem().map(Str::from),
             address: address.clone(),
         };

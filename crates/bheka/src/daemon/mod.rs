@@ -407,7 +407,9 @@ fn start_core(parts: CoreParts<'_>) -> anyhow::Result<ReadyCore> {
     tracing::info!(target: "ConfigObject", "Restored {} objects from '{}'",
         restored.checkables.len() + restored.peers.len(), paths.state_path.display());
     let mut monitor = Monitor::new(parts.node_name.clone(), parts.program_start);
+    monitor.set_time_zone(jiff::tz::TimeZone::system());
     monitor.restore(restored.checkables);
+    parts.board.set_program_start(parts.program_start);
     // The jitter of dials need not be secret, only different from node to node and start to start.
     let seed = parts.program_start.seconds().to_bits() ^ u64::from(std::process::id());
     let settings =

@@ -27,6 +27,10 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(120);
 /// How long all first checks may take.
 const CHECK_PATIENCE: Duration = Duration::from_secs(120);
 
+/// Hosts that are checked once an hour, so that their plan can be compared around the reload; they
+/// need not have been checked by then.
+const HOURLY: f64 = 1.0;
+
 /// How long a reload may take.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -169,7 +173,7 @@ impl Stage {
         let end = Instant::now() + CHECK_PATIENCE;
         loop {
             let states = self.live().await?;
-            if states.is_some_and(|states| states.pending == 0.0) {
+            if states.is_some_and(|states| states.pending <= HOURLY) {
                 break;
             }
             if Instant::now() > end {
