@@ -1,9 +1,9 @@
 //! A cluster in a box: nodes with the real decision code (`Monitor` and `Cluster`), loaded from
 //! real configuration text, under virtual time, on a network and disks that fail as a seed says.
 //!
-//! The same seed gives the same run, message by message. A failing run names its seed;
-//! `BHEKA_SIM_SEED=… cargo test -p bheka-sim` runs that one alone, `BHEKA_SIM_TRACE=1` tells what
-//! happens in it.
+//! The same seed gives the same run, message by message. A failing test names the seed;
+//! `BHEKA_SIM_SEED=… cargo test -p bheka-sim` runs that one alone, and tells what happens in it
+//! when `BHEKA_SIM_TRACE` is set, too.
 //!
 //! * [`Site`]: the configuration of all nodes.
 //! * [`World`]: nodes, network and time.

@@ -131,7 +131,7 @@ impl World {
             now: START,
             agenda: BTreeMap::new(),
             sequence: 0,
-            is_traced: std::env::var_os("BHEKA_SIM_TRACE").is_some(),
+            is_traced: false,
         };
         let names: Vec<String> = world.nodes.keys().cloned().collect();
         for node in names {
@@ -145,6 +145,11 @@ impl World {
     #[must_use]
     pub fn elapsed(&self) -> f64 {
         self.now - START
+    }
+
+    /// From now on tells on standard error what happens.
+    pub const fn trace_all(&mut self) {
+        self.is_traced = true;
     }
 
     /// Lets time pass.

@@ -5,7 +5,7 @@ mod site;
 use std::fmt::Write as _;
 
 use bheka_model::CheckableName;
-use bheka_sim::{Chaos, Journal, Random, ResultId, Speed, World};
+use bheka_sim::{Chaos, Journal, Random, ResultId, Site, Speed, World};
 use site::{HOSTS, INTERVAL_S, TREE, entitled};
 
 /// Seeds that each test of chaos runs.
@@ -36,6 +36,14 @@ fn for_seeds(count: u64, run: impl Fn(u64) -> World) {
         }
     }
     assert!(failures.is_empty(), "broken rules:\n{failures}");
+}
+
+fn start(site: &Site, seed: u64) -> World {
+    let mut world = World::new(site, seed, Speed::default());
+    if std::env::var_os("BHEKA_SIM_TRACE").is_some() {
+        world.trace_all();
+    }
+    world
 }
 
 fn last_result(world: &World, node: &str, host: &str) -> Option<(ResultId, f64)> {
@@ -133,7 +141,7 @@ fn check_traffic(world: &mut World, applied_max: u32) {
 fn in_peace_each_result_reaches_each_entitled_node_exactly_once() {
     let site = site::tree();
     for_seeds(20, |seed| {
-        let mut world = World::new(&site, seed, Speed::default());
+        let mut world = start(&site, seed);
         world.run(90.0);
         let links = world.open_connections();
         let first = world.journal.executed + 1;
@@ -178,7 +186,7 @@ fn in_peace_each_result_reaches_each_entitled_node_exactly_once() {
 fn a_faulty_network_is_survived() {
     let site = site::tree();
     for_seeds(SEEDS, |seed| {
-        let mut world = World::new(&site, seed, Speed::default());
+        let mut world = start(&site, seed);
         Chaos::NETWORK.run(&mut world, CHAOS_S);
         world.run(PEACE_S);
         check_peace(&mut world);
@@ -191,7 +199,7 @@ fn a_faulty_network_is_survived() {
 fn crashes_are_survived() {
     let site = site::tree();
     for_seeds(SEEDS, |seed| {
-        let mut world = World::new(&site, seed, Speed::default());
+        let mut world = start(&site, seed);
         Chaos::ALL.run(&mut world, CHAOS_S);
         world.run(PEACE_S);
         check_peace(&mut world);
@@ -204,7 +212,7 @@ fn crashes_are_survived() {
 fn forged_messages_change_nothing() {
     let site = site::tree();
     for_seeds(10, |seed| {
-        let mut world = World::new(&site, seed, Speed::default());
+        let mut world = start(&site, seed);
         let mut random = Random::new(seed);
         world.run(60.0);
         for _ in 0..200 {
@@ -276,7 +284,7 @@ fn forged_messages_change_nothing() {
 fn garbage_costs_only_the_connection_it_came_on() {
     let site = site::tree();
     for_seeds(5, |seed| {
-        let mut world = World::new(&site, seed, Speed::default());
+        let mut world = start(&site, seed);
         world.run(60.0);
         let before = world.open_connections();
         for json in [
@@ -302,7 +310,7 @@ fn garbage_costs_only_the_connection_it_came_on() {
 fn the_same_seed_gives_the_same_run() {
     let site = site::tree();
     let run = || {
-        let mut world = World::new(&site, 4711, Speed::default());
+        let mut world = start(&site, 4711);
         Chaos::ALL.run(&mut world, 200.0);
         (
             world.journal.messages,
@@ -316,7 +324,7 @@ fn the_same_seed_gives_the_same_run() {
 #[test]
 fn a_long_absence_is_made_up_for() {
     let site = site::tree();
-    let mut world = World::new(&site, 3, Speed::default());
+    let mut world = start(&site, 3);
     world.run(60.0);
     world.crash("s1", 600.0);
     world.crash("s2", 600.0);
@@ -341,7 +349,7 @@ fn a_long_absence_is_made_up_for() {
 fn a_reload_that_adds_a_host_drops_no_link() {
     let agents = 20;
     let site = site::star(agents, 40);
-    let mut world = World::new(&site, 1, Speed::default());
+    let mut world = start(&site, 1);
     world.run(120.0);
     let before = world.open_connections();
     assert_eq!(before.len(), agents);
