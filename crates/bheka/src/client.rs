@@ -58,8 +58,14 @@ impl Client {
 
     async fn request(&self, path: &str) -> anyhow::Result<Value> {
         let deadlines = Deadlines::default();
-        let connection =
-            dial_http(&self.host, self.port, &self.identity, &deadlines, clock::now()).await?;
+        let connection = dial_http(
+            &self.host,
+            self.port,
+            &self.identity,
+            &deadlines,
+            clock::now(),
+        )
+        .await?;
         let stream = TokioIo::new(connection.stream);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         let driver = tokio::spawn(connection);
@@ -71,7 +77,10 @@ impl Client {
             .body(Empty::<Bytes>::new())?;
         let answer = sender.send_request(request).await?;
         let status = answer.status();
-        let body = match Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await {
+        let body = match Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await
+        {
             Ok(body) => body.to_bytes(),
             Err(error) => bail!("cannot read the answer: {error}"),
         };

@@ -22,7 +22,12 @@ pub(crate) fn version() -> String {
 /// `System.ApplicationVersion` show it, because web interfaces and scripts compare it.
 pub(crate) fn spoken() -> String {
     let version = bheka_cluster::PROTOCOL_VERSION;
-    format!("r{}.{}.{}-1", version / 10_000, version / 100 % 100, version % 100)
+    format!(
+        "r{}.{}.{}-1",
+        version / 10_000,
+        version / 100 % 100,
+        version % 100
+    )
 }
 
 /// The first line of `--version` and of every help text.

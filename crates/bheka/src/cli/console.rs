@@ -46,8 +46,8 @@ pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
             invocation.flag("sandbox"),
         )),
         None if syntax_only => {
-            print(
-                "The option --syntax-only can only be used in combination with --eval or --file.\n",
+            eprintln!(
+                "The option --syntax-only can only be used in combination with --eval or --file."
             );
             Ok(ExitCode::FAILURE)
         }

@@ -16,7 +16,10 @@ use crate::settings;
 /// Writes the objects with what set their attributes.
 pub(super) fn write_objects(path: &Path, generation: &Generation) -> anyhow::Result<()> {
     write(path, |out| {
-        for object in generation.all() {
+        for object in generation
+            .all()
+            .filter(|object| !super::is_built_in(object))
+        {
             out.write_all(&objects_dump::record(object))?;
         }
         Ok(())

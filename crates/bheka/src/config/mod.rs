@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use bheka_api::Template;
 use bheka_lang::{Globals, LangDiagnostic, Load, ZoneDir};
-use bheka_model::{Built, Generation, ModelDiagnostic};
+use bheka_model::{Built, ConfigObject, Generation, ModelDiagnostic};
 use bheka_value::schema::Catalogue;
 use bheka_value::{Declaration, Location, Str, Value};
 
@@ -285,7 +285,10 @@ impl Attempt<'_> {
     fn finish(&self, outcome: Outcome, built: Built, options: &DaemonOptions) -> Loaded {
         let generation = built.generation;
         for info in bheka_model::catalogue().types() {
-            let count = generation.count(info.name);
+            let count = generation
+                .of_type(info.name)
+                .filter(|it| !is_built_in(it))
+                .count();
             if count > 0 {
                 let text = bheka_model::instantiated_line(info, count);
                 self.logs.write(Severity::Information, "ConfigItem", text);
@@ -309,6 +312,11 @@ impl Attempt<'_> {
             globals,
         }
     }
+}
+
+/// Whether an object is part of the program: Icinga 2 does not count or list those.
+fn is_built_in(object: &ConfigObject) -> bool {
+    object.package.is_empty() && object.type_info.name != APPLICATION
 }
 
 /// The names of the zones that were declared.

@@ -37,7 +37,7 @@ fn place(location: &Location, excerpt: Option<String>, text: &mut String) {
     }
 }
 
-/// The marked lines of a place with two lines before and after it; `None` when the file is gone.
+/// The marked lines (tabs as single blanks) of a place with two lines before and after it; `None` when the file is gone.
 fn excerpt(location: &Location) -> Option<String> {
     if location.path.is_empty() {
         return None;
@@ -54,7 +54,7 @@ fn marked(source: &str, location: &Location) -> String {
         if number + 2 < first || number > last + 2 {
             continue;
         }
-        let line = line.strip_suffix('\r').unwrap_or(line);
+        let line = line.strip_suffix('\r').unwrap_or(line).replace('\t', " ");
         let head = format!("{}({number}): ", location.path);
         let _ = writeln!(out, "{head}{line}");
         if number < first || number > last {
@@ -71,15 +71,9 @@ fn marked(source: &str, location: &Location) -> String {
             line.len()
         };
         out.push_str(&" ".repeat(head.chars().count()));
-        // Columns are bytes. Tabs stay tabs, so that the marks stand below what they mark.
-        for (at, character) in line.char_indices() {
-            let column = at + 1;
-            match (column >= start && column <= end, character) {
-                (true, _) => out.push('^'),
-                (false, _) if column > end => break,
-                (false, '\t') => out.push('\t'),
-                (false, _) => out.push(' '),
-            }
+        // Columns are bytes.
+        for (at, _) in line.char_indices().take_while(|(at, _)| at + 1 <= end) {
+            out.push(if at + 1 >= start { '^' } else { ' ' });
         }
         out.push('\n');
     }
@@ -129,8 +123,8 @@ mod tests {
             marked(source, &location),
             "f(1): one
 f(2): object Host \"a\" {
-f(3): \tcheck_command = \"x\"
-      \t^^^^^^^^^^^^^^^^^^^
+f(3):  check_command = \"x\"
+       ^^^^^^^^^^^^^^^^^^^
 f(4): }
 f(5): five
 "

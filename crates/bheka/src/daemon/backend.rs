@@ -14,7 +14,7 @@ use bheka_value::{Str, Timestamp};
 use tokio::sync::oneshot;
 
 use super::clock;
-use super::core::{Job, Jobs};
+use super::job::{Job, Jobs};
 use super::status::Figures;
 
 /// Reads published figures and state, and hands commands to the writer.
@@ -92,7 +92,11 @@ impl Backend for DaemonBackend {
         })
     }
 
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts"
+    )]
     fn check_statistics(&self) -> CheckStatistics {
         let figures = self.figures.load();
         let checks = &figures.checks;

@@ -18,7 +18,7 @@ use bheka_net::{Identity, IdentityFiles};
 use bheka_value::{Str, Value};
 
 use super::clock;
-use super::core::{Job, Jobs};
+use super::job::{Job, Jobs};
 use crate::paths::Paths;
 
 /// The node's certificates and the requests of others.
@@ -95,7 +95,9 @@ impl Certificates {
     /// Begins to carry out an order; answers come as jobs.
     pub(crate) fn carry_out(&self, order: PkiOrder) {
         let this = self.clone();
-        self.0.runtime.spawn_blocking(move || this.carry_out_now(order));
+        self.0
+            .runtime
+            .spawn_blocking(move || this.carry_out_now(order));
     }
 
     fn carry_out_now(&self, order: PkiOrder) {
@@ -112,30 +114,36 @@ impl Certificates {
                 let answer = PkiAnswer::Signed { id, certificate };
                 jobs.send_blocking(Job::Cluster(Input::Pki(answer)));
             }
-            PkiOrder::SavePending { fingerprint, params } => {
+            PkiOrder::SavePending {
+                fingerprint,
+                params,
+            } => {
                 if let Err(error) = self.0.save_pending(&params) {
                     tracing::error!(target: "JsonRpcConnection",
                         "cannot save certificate request '{fingerprint}': {error}");
                 }
                 jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
             }
-            PkiOrder::Install { certificate, ca, fingerprint, params: _ } => {
-                match self.0.install(&certificate, &ca, &fingerprint) {
-                    Ok(Installed::Own) => {
-                        tracing::info!(target: "JsonRpcConnection",
+            PkiOrder::Install {
+                certificate,
+                ca,
+                fingerprint,
+                params: _,
+            } => match self.0.install(&certificate, &ca, &fingerprint) {
+                Ok(Installed::Own) => {
+                    tracing::info!(target: "JsonRpcConnection",
                             "Saved and updated certificate of this node; connecting anew with it");
-                        jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
-                        let reason = "this node has a new certificate".into();
-                        jobs.send_blocking(Job::Cluster(Input::DropLinks { reason }));
-                    }
-                    Ok(Installed::Stored) => {
-                        jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
-                    }
-                    Ok(Installed::Nothing) => {}
-                    Err(error) => tracing::error!(target: "JsonRpcConnection",
-                        "cannot install the certificate that a parent sent: {error}"),
+                    jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
+                    let reason = "this node has a new certificate".into();
+                    jobs.send_blocking(Job::Cluster(Input::DropLinks { reason }));
                 }
-            }
+                Ok(Installed::Stored) => {
+                    jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
+                }
+                Ok(Installed::Nothing) => {}
+                Err(error) => tracing::error!(target: "JsonRpcConnection",
+                        "cannot install the certificate that a parent sent: {error}"),
+            },
         }
     }
 }
@@ -164,7 +172,11 @@ impl Inner {
         let stored = if self.store.is_removed(&fingerprint) {
             StoredRequest::Removed
         } else {
-            match self.store.get(&fingerprint)?.and_then(|stored| stored.response) {
+            match self
+                .store
+                .get(&fingerprint)?
+                .and_then(|stored| stored.response)
+            {
                 Some(response) => StoredRequest::Signed(response.into()),
                 None => StoredRequest::Undecided,
             }
@@ -179,7 +191,10 @@ impl Inner {
             TicketVerdict::Wrong
         };
         let ca = anchors.certificates().first();
-        let root = request.requestor_ca.as_ref().map(|pem| Certificate::from_pem(pem.as_bytes()));
+        let root = request
+            .requestor_ca
+            .as_ref()
+            .map(|pem| Certificate::from_pem(pem.as_bytes()));
         let needs_new_root = match (root, ca) {
             (Some(Ok(root)), Some(ca)) => {
                 const DAY_S: f64 = 86_400.0;
@@ -240,16 +255,24 @@ impl Inner {
         let own = Certificate::read(&self.files.certificate)?;
         if !new.replaces(&own) {
             let stored = self.store.respond(fingerprint, certificate)?;
-            return Ok(if stored { Installed::Stored } else { Installed::Nothing });
+            return Ok(if stored {
+                Installed::Stored
+            } else {
+                Installed::Nothing
+            });
         }
         // The CA first is checked, so that a broken message cannot cut this node off.
         let root = Certificate::from_pem(ca.as_bytes())?;
         write_atomic(&self.files.ca, root.to_pem().as_bytes(), Mode::Public)?;
-        write_atomic(&self.files.certificate, new.to_pem().as_bytes(), Mode::Public)?;
+        write_atomic(
+            &self.files.certificate,
+            new.to_pem().as_bytes(),
+            Mode::Public,
+        )?;
         let _ = std::fs::remove_file(&self.ticket_file);
-        self.identity
-            .reload(&self.files)
-            .map_err(|error| PkiError::Refused(format!("cannot load what was installed: {error}")))?;
+        self.identity.reload(&self.files).map_err(|error| {
+            PkiError::Refused(format!("cannot load what was installed: {error}"))
+        })?;
         Ok(Installed::Own)
     }
 }

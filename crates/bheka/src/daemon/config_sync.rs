@@ -6,7 +6,11 @@ use bheka_value::Str;
 /// Takes a `config::Update`. An empty one changes nothing; one with files is refused as a whole
 /// for now, and said so, rather than applied in part.
 pub(crate) fn take(endpoint: &Str, update: &ConfigUpdate) {
-    let files: usize = update.zones.values().map(std::collections::BTreeMap::len).sum();
+    let files: usize = update
+        .zones
+        .values()
+        .map(std::collections::BTreeMap::len)
+        .sum();
     if files == 0 {
         tracing::debug!(target: "ApiListener",
             "Configuration update from '{endpoint}' holds no files; nothing to do");

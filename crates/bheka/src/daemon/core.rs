@@ -10,73 +10,25 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bheka_cluster::{Cluster, LinkId};
-use bheka_model::{Board, CheckableName, Command, Generation, Origin};
+use bheka_model::{Board, CheckableName, Generation, Origin};
 use bheka_monitor::Monitor;
 use bheka_value::{Str, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::certificates::Certificates;
 use super::clock;
+use super::job::{Job, Jobs};
 use super::links::{Dialler, LinkHandle};
 use super::replay::{Operation, ReplayLog};
 use super::runner::Runner;
 use super::saving::Saving;
 use super::status::{Figures, surroundings};
 
-/// Jobs that may wait. Who makes more than that waits: a reader task of a link (so that the peer's
-/// window closes), a finished check, an API request.
-const JOBS_LEN_MAX: usize = 16_384;
-
 /// Jobs taken from the queue at once, before effects and timers get their turn again.
 const BATCH_LEN_MAX: usize = 256;
 
 /// How often the figures for status, metrics and internal checks are made anew.
 const FIGURES_EVERY_S: f64 = 0.5;
-
-/// Work for the writer.
-pub(crate) enum Job {
-    /// For the monitor.
-    Monitor(bheka_monitor::Input),
-    /// For the cluster.
-    Cluster(bheka_cluster::Input),
-    /// A connection is up; its handle comes along.
-    LinkUp(bheka_cluster::LinkUp, LinkHandle),
-    /// Commands of the API; answered when all are applied.
-    Submit(Vec<Command>, oneshot::Sender<()>),
-    /// The next generation.
-    Reconfigure(Arc<Generation>, oneshot::Sender<()>),
-    /// A reload was refused at this time.
-    ReloadFailed(Timestamp),
-    /// Save everything and end.
-    Finish,
-}
-
-/// The way to the writer.
-#[derive(Clone, Debug)]
-pub(crate) struct Jobs(mpsc::Sender<Job>);
-
-impl Jobs {
-    /// The queue and its other end.
-    pub(crate) fn queue() -> (Self, mpsc::Receiver<Job>) {
-        let (sender, receiver) = mpsc::channel(JOBS_LEN_MAX);
-        (Self(sender), receiver)
-    }
-
-    /// Hands a job over, waiting while the queue is full. False when the writer has ended.
-    pub(crate) async fn send(&self, job: Job) -> bool {
-        self.0.send(job).await.is_ok()
-    }
-
-    /// As [`Jobs::send`], from a thread that may block.
-    pub(crate) fn send_blocking(&self, job: Job) -> bool {
-        self.0.blocking_send(job).is_ok()
-    }
-
-    /// Jobs that wait now.
-    pub(crate) fn waiting(&self) -> usize {
-        self.0.max_capacity() - self.0.capacity()
-    }
-}
 
 /// What the writer is made of.
 pub(crate) struct Core {
@@ -116,7 +68,9 @@ impl Core {
         let mut next_figures = clock::now();
         loop {
             let now = clock::now();
-            let wake = self.next_wakeup().map_or(next_figures, |wake| wake.min(next_figures));
+            let wake = self
+                .next_wakeup()
+                .map_or(next_figures, |wake| wake.min(next_figures));
             let wait = Duration::from_secs_f64((wake - now).clamp(0.0, 60.0));
             let runtime = self.runtime.clone();
             let received = runtime.block_on(async {
@@ -155,10 +109,14 @@ impl Core {
 
     fn tick(&mut self, now: Timestamp, agenda: &mut Agenda) {
         if self.monitor.next_wakeup().is_some_and(|wake| wake <= now) {
-            agenda.work.push_back(Work::Monitor(bheka_monitor::Input::Tick));
+            agenda
+                .work
+                .push_back(Work::Monitor(bheka_monitor::Input::Tick));
         }
         if self.cluster.next_wakeup().is_some_and(|wake| wake <= now) {
-            agenda.work.push_back(Work::Cluster(bheka_cluster::Input::Tick));
+            agenda
+                .work
+                .push_back(Work::Cluster(bheka_cluster::Input::Tick));
         }
         self.settle(agenda);
         self.saving.save_when_due(&self.monitor, &self.cluster, now);
@@ -179,7 +137,9 @@ impl Core {
             }
             Job::LinkUp(up, handle) => {
                 self.links.insert(up.link, handle);
-                agenda.work.push_back(Work::Cluster(bheka_cluster::Input::LinkUp(up)));
+                agenda
+                    .work
+                    .push_back(Work::Cluster(bheka_cluster::Input::LinkUp(up)));
             }
             Job::Submit(commands, done) => {
                 for command in commands {
@@ -216,7 +176,8 @@ impl Core {
                 "Received '{}' message from identity '{identity}'.",
                 message.method_name()
             );
-            self.logs.write(crate::log::Severity::Notice, "JsonRpcConnection", text);
+            self.logs
+                .write(crate::log::Severity::Notice, "JsonRpcConnection", text);
         }
     }
 
@@ -227,6 +188,12 @@ impl Core {
         agenda.work.push_back(Work::Monitor(input));
         let input = bheka_cluster::Input::Reconfigure(Arc::clone(generation));
         agenda.work.push_back(Work::Cluster(input));
+        self.settle(agenda);
+        // The cluster tells of changes only; what holds at the start is none.
+        let authority = super::status::authority(self.cluster.authority());
+        agenda
+            .work
+            .push_back(Work::Monitor(bheka_monitor::Input::Authority(authority)));
         self.settle(agenda);
         self.publish_changed(agenda);
         self.saving.mark_all();
@@ -258,18 +225,36 @@ impl Core {
             Effect::Run(line) => self.runner.start(line),
             Effect::ExecuteRemote { endpoint, params } => {
                 let method = "event::ExecuteCommand".into();
-                agenda.work.push_back(Work::Cluster(Input::Send { endpoint, method, params }));
+                agenda.work.push_back(Work::Cluster(Input::Send {
+                    endpoint,
+                    method,
+                    params,
+                }));
             }
-            Effect::ReplyRemote { endpoint, method, params } => {
+            Effect::ReplyRemote {
+                endpoint,
+                method,
+                params,
+            } => {
                 let method = method.into();
-                agenda.work.push_back(Work::Cluster(Input::Send { endpoint, method, params }));
+                agenda.work.push_back(Work::Cluster(Input::Send {
+                    endpoint,
+                    method,
+                    params,
+                }));
             }
-            Effect::Emit(event) => agenda.work.push_back(Work::Cluster(Input::LocalEvent(event))),
+            Effect::Emit(event) => agenda
+                .work
+                .push_back(Work::Cluster(Input::LocalEvent(event))),
             Effect::Publish(name) => {
                 self.saving.mark(&name);
                 agenda.changed.insert(name);
             }
-            Effect::Log { severity, facility, text } => {
+            Effect::Log {
+                severity,
+                facility,
+                text,
+            } => {
                 use bheka_monitor::Severity;
                 let severity = match severity {
                     Severity::Debug => crate::log::Severity::Debug,
@@ -298,15 +283,31 @@ impl Core {
                     handle.close(&reason.to_string());
                 }
             }
-            Effect::Dial { endpoint, host, port } => self.dialler.dial(endpoint, &host, &port),
+            Effect::Dial {
+                endpoint,
+                host,
+                port,
+            } => self.dialler.dial(endpoint, &host, &port),
             Effect::Command { command, origin } => {
-                agenda.work.push_back(Work::Monitor(Input::Command { command, origin }));
+                agenda
+                    .work
+                    .push_back(Work::Monitor(Input::Command { command, origin }));
             }
             Effect::RemoteExecute { endpoint, params } => {
-                agenda.work.push_back(Work::Monitor(Input::RemoteExecute { endpoint, params }));
+                agenda
+                    .work
+                    .push_back(Work::Monitor(Input::RemoteExecute { endpoint, params }));
             }
-            Effect::PeerChanged { endpoint, connected, syncing } => {
-                let input = Input::PeerChanged { endpoint, connected, syncing };
+            Effect::PeerChanged {
+                endpoint,
+                connected,
+                syncing,
+            } => {
+                let input = Input::PeerChanged {
+                    endpoint,
+                    connected,
+                    syncing,
+                };
                 agenda.work.push_back(Work::Monitor(input));
             }
             Effect::Authority(authority) => {
@@ -321,7 +322,11 @@ impl Core {
             Effect::ConfigUpdate { endpoint, update } => {
                 super::config_sync::take(&endpoint, &update);
             }
-            Effect::Log { severity, facility, text } => {
+            Effect::Log {
+                severity,
+                facility,
+                text,
+            } => {
                 use bheka_cluster::Severity;
                 let severity = match severity {
                     Severity::Debug => crate::log::Severity::Debug,
@@ -338,7 +343,9 @@ impl Core {
     /// Queues a frame. A peer that does not read loses its link; the replay log keeps what it
     /// misses from then on.
     fn send(&mut self, link: LinkId, payload: Arc<str>, agenda: &mut Agenda) {
-        let Some(handle) = self.links.get(&link) else { return };
+        let Some(handle) = self.links.get(&link) else {
+            return;
+        };
         if let Err(why) = handle.send(payload) {
             if let Some(handle) = self.links.remove(&link) {
                 handle.close(why);
@@ -352,14 +359,17 @@ impl Core {
     /// Reads a page of the replay log now (so that rotations keep their order) and hands it in
     /// once what was sent to the link before is written.
     fn read_log(&self, link: LinkId, file: bheka_cluster::log::LogFile, offset: u64) {
-        let Some(handle) = self.links.get(&link) else { return };
+        let Some(handle) = self.links.get(&link) else {
+            return;
+        };
         let written = handle.written();
         let (jobs, runtime) = (self.jobs.clone(), self.runtime.clone());
         let then = Box::new(move |page| {
             runtime.spawn(async move {
                 // An error means that the link is gone; the cluster ignores the page then.
                 let _ = written.await;
-                jobs.send(Job::Cluster(bheka_cluster::Input::LogPage { link, page })).await;
+                jobs.send(Job::Cluster(bheka_cluster::Input::LogPage { link, page }))
+                    .await;
             });
         });
         self.replay.push(Operation::Read { file, offset, then });
@@ -389,12 +399,15 @@ impl Core {
     /// Rotates the log, takes leave of the peers, saves the state.
     fn finish(mut self) {
         let mut agenda = Agenda::default();
-        agenda.work.push_back(Work::Cluster(bheka_cluster::Input::Shutdown));
+        agenda
+            .work
+            .push_back(Work::Cluster(bheka_cluster::Input::Shutdown));
         self.settle(&mut agenda);
         for (_, handle) in self.links.drain() {
             handle.close("this node is shutting down");
         }
-        self.saving.finish(&self.monitor, &self.cluster, clock::now());
+        self.saving
+            .finish(&self.monitor, &self.cluster, clock::now());
         self.replay.finish();
         tracing::debug!(target: "Application", "the writer of '{}' has ended", self.node_name);
     }

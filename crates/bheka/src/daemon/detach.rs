@@ -79,7 +79,10 @@ pub(crate) fn close_stdio(errorlog: Option<&Path>) -> anyhow::Result<()> {
         .append(true)
         .open(path)
         .with_context(|| format!("cannot open the error log '{}'", path.display()))?;
-    let input = OpenOptions::new().read(true).open("/dev/null").context("cannot open /dev/null")?;
+    let input = OpenOptions::new()
+        .read(true)
+        .open("/dev/null")
+        .context("cannot open /dev/null")?;
     rustix::stdio::dup2_stdin(input.as_fd()).context("cannot close standard input")?;
     rustix::stdio::dup2_stdout(output.as_fd()).context("cannot close standard output")?;
     rustix::stdio::dup2_stderr(output.as_fd()).context("cannot close standard error")

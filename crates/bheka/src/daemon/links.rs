@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::clock;
-use super::core::{Job, Jobs};
+use super::job::{Job, Jobs};
 
 /// Frames that may wait for a peer. Replayed messages come in pages that wait for each other, so
 /// only a peer that does not read gets here.
@@ -59,16 +59,20 @@ impl LinkHandle {
     /// # Errors
     /// Why the link is of no use any more.
     pub(crate) fn send(&self, payload: Arc<str>) -> Result<(), &'static str> {
-        let waiting = self.queued_bytes.fetch_add(payload.len(), Ordering::Relaxed);
+        let waiting = self
+            .queued_bytes
+            .fetch_add(payload.len(), Ordering::Relaxed);
         if waiting > QUEUE_BYTES_MAX {
             return Err("the peer does not read: too many bytes are waiting for it");
         }
-        self.queue.try_send(Outgoing::Frame(payload)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                "the peer does not read: too many messages are waiting for it"
-            }
-            mpsc::error::TrySendError::Closed(_) => "the connection is closed",
-        })
+        self.queue
+            .try_send(Outgoing::Frame(payload))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    "the peer does not read: too many messages are waiting for it"
+                }
+                mpsc::error::TrySendError::Closed(_) => "the connection is closed",
+            })
     }
 
     /// Done when everything queued before is written.
@@ -167,10 +171,11 @@ impl Dialler {
                 return;
             };
             // The semaphore is never closed.
-            let Ok(_permit) = inner.dials.acquire().await else { return };
+            let Ok(_permit) = inner.dials.acquire().await else {
+                return;
+            };
             let deadlines = inner.settings.load().deadlines;
-            let dialled =
-                bheka_net::dial(&target, &inner.identity, &deadlines, clock::now()).await;
+            let dialled = bheka_net::dial(&target, &inner.identity, &deadlines, clock::now()).await;
             match dialled {
                 Ok(connection) => {
                     drop(_permit);
@@ -208,7 +213,9 @@ impl Dialler {
     async fn accept(&self, tcp: TcpStream, api: Arc<bheka_api::Api>) {
         let inner = &self.0;
         let deadlines = inner.settings.load().deadlines;
-        let from = tcp.peer_addr().map_or_else(|_| "unknown".to_owned(), |from| from.to_string());
+        let from = tcp
+            .peer_addr()
+            .map_or_else(|_| "unknown".to_owned(), |from| from.to_string());
         let accepted =
             bheka_net::accept(tcp, &inner.identity, &deadlines, &inner.gate, clock::now()).await;
         match accepted {
@@ -263,7 +270,12 @@ impl Inner {
         let (limit, limits) = watch::channel(ANONYMOUS_BYTES_MAX);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
         let writing = tokio::spawn(write(writer, outgoing, Arc::clone(&queued_bytes)));
-        let handle = LinkHandle { queue, queued_bytes, limit, address };
+        let handle = LinkHandle {
+            queue,
+            queued_bytes,
+            limit,
+            address,
+        };
         if !self.jobs.send(Job::LinkUp(up, handle)).await {
             return;
         }
@@ -340,8 +352,16 @@ async fn read(
         };
         let bytes = payload.len();
         let input = match Message::from_bytes(&payload) {
-            Ok(message) => Input::Received { link, message, bytes },
-            Err(error) => Input::Malformed { link, error: error.to_string().into(), bytes },
+            Ok(message) => Input::Received {
+                link,
+                message,
+                bytes,
+            },
+            Err(error) => Input::Malformed {
+                link,
+                error: error.to_string().into(),
+                bytes,
+            },
         };
         if !jobs.send(Job::Cluster(input)).await {
             return Ended::ByCore;

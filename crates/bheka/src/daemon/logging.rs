@@ -18,7 +18,11 @@ pub(crate) enum Console {
 impl Console {
     /// What the options want once the daemon runs.
     pub(crate) fn when_running(options: &DaemonOptions) -> Self {
-        if options.close_stdio || options.daemonize { Self::Closed } else { Self::Open }
+        if options.close_stdio || options.daemonize {
+            Self::Closed
+        } else {
+            Self::Open
+        }
     }
 }
 
@@ -32,7 +36,9 @@ pub(crate) fn configure(
     let mut specs = Vec::new();
     if console == Console::Open {
         specs.push(SinkSpec {
-            kind: SinkKind::Console { color: settings.color },
+            kind: SinkKind::Console {
+                color: settings.color,
+            },
             severity: settings.console_severity,
             format: settings.console_format,
         });
@@ -47,9 +53,17 @@ pub(crate) fn configure(
     }
     for logger in generation.of_type("JournaldLogger") {
         let facility = facility_code(&logger.string("facility"));
-        let identifier =
-            logger.optional("identifier").map_or_else(|| "bheka".to_owned(), String::from);
-        specs.push(spec(logger, SinkKind::Journald { facility, identifier }, settings));
+        let identifier = logger
+            .optional("identifier")
+            .map_or_else(|| "bheka".to_owned(), String::from);
+        specs.push(spec(
+            logger,
+            SinkKind::Journald {
+                facility,
+                identifier,
+            },
+            settings,
+        ));
     }
     for (failed, error) in logs.configure(specs) {
         tracing::error!(target: "Logger", "cannot open the log {:?}: {error}; its records go to \
@@ -61,11 +75,18 @@ pub(crate) fn configure(
 const DAEMON_FACILITY: u8 = 3;
 
 fn spec(logger: &ConfigObject, kind: SinkKind, settings: &Settings) -> SinkSpec {
-    let severity = logger.string("severity").parse().unwrap_or(Severity::Information);
+    let severity = logger
+        .string("severity")
+        .parse()
+        .unwrap_or(Severity::Information);
     // The form follows the command line, so that one switch makes all logs JSON.
     let format = match &kind {
         SinkKind::File { .. } => settings.console_format,
         _ => Format::Text,
     };
-    SinkSpec { kind, severity, format }
+    SinkSpec {
+        kind,
+        severity,
+        format,
+    }
 }

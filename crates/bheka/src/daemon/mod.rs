@@ -7,6 +7,7 @@ pub(crate) mod clock;
 mod config_sync;
 mod core;
 mod detach;
+mod job;
 mod links;
 mod logging;
 mod pidfile;
@@ -37,7 +38,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::backend::DaemonBackend;
 use self::certificates::Certificates;
-use self::core::{Core, Job, Jobs};
+use self::core::Core;
+use self::job::{Job, Jobs};
 use self::links::{Dialler, LinkSettings};
 use self::logging::Console;
 use self::pidfile::PidFile;
@@ -235,7 +237,9 @@ impl Daemon {
     /// Puts a generation in force and waits until it is.
     async fn swap(&self, generation: &Arc<Generation>) {
         let (done, applied) = oneshot::channel();
-        self.jobs.send(Job::Reconfigure(Arc::clone(generation), done)).await;
+        self.jobs
+            .send(Job::Reconfigure(Arc::clone(generation), done))
+            .await;
         let _ = applied.await;
     }
 
@@ -252,13 +256,20 @@ impl Daemon {
 
     /// What of the ApiListener takes effect at once.
     fn apply_listener(&self, generation: &Generation) {
-        let Some(listener) = generation.of_type("ApiListener").next() else { return };
+        let Some(listener) = generation.of_type("ApiListener").next() else {
+            return;
+        };
         let seconds = |name: &str, default: f64| {
-            let configured = listener.get(name).to_number().filter(|seconds| *seconds > 0.0);
+            let configured = listener
+                .get(name)
+                .to_number()
+                .filter(|seconds| *seconds > 0.0);
             Duration::from_secs_f64(configured.unwrap_or(default).min(3600.0))
         };
-        let deadlines =
-            Deadlines::new(seconds("connect_timeout", 15.0), seconds("tls_handshake_timeout", 10.0));
+        let deadlines = Deadlines::new(
+            seconds("connect_timeout", 15.0),
+            seconds("tls_handshake_timeout", 10.0),
+        );
         self.dialler.set_settings(LinkSettings { deadlines });
         if let Some(certificates) = &self.certificates {
             let salt = listener.optional("ticket_salt");
@@ -270,7 +281,11 @@ impl Daemon {
     fn listen(&self, listener: &ConfigObject, api: Arc<Api>) -> anyhow::Result<()> {
         let host = listener.optional("bind_host");
         let port = listener.get("bind_port").to_number().unwrap_or(5665.0);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates"
+        )]
         let port = port as u16;
         let socket = bheka_net::listen(host.as_deref(), port).with_context(|| {
             format!(
@@ -279,7 +294,9 @@ impl Daemon {
                 host.as_deref().unwrap_or("::")
             )
         })?;
-        let address = socket.local_addr().context("cannot find the listener's own address")?;
+        let address = socket
+            .local_addr()
+            .context("cannot find the listener's own address")?;
         tracing::info!(target: "ApiListener", "Started new listener on '[{}]:{}'",
             address.ip(), address.port());
         write_api_state(&self.settings, &address);
@@ -460,7 +477,9 @@ impl Signals {
 }
 
 fn node_name(settings: &Settings, generation: &Generation) -> Str {
-    generation.global_string("NodeName").unwrap_or_else(|| settings.node_name().into())
+    generation
+        .global_string("NodeName")
+        .unwrap_or_else(|| settings.node_name().into())
 }
 
 fn load_identity(
@@ -472,7 +491,9 @@ fn load_identity(
         return Ok(Arc::new(identity));
     };
     let files = IdentityFiles {
-        crl: listener.optional("crl_path").map(|path| PathBuf::from(path.as_str())),
+        crl: listener
+            .optional("crl_path")
+            .map(|path| PathBuf::from(path.as_str())),
         ..files.clone()
     };
     let tls = TlsSettings {
@@ -484,7 +505,11 @@ fn load_identity(
         format!(
             "the ApiListener has no usable certificate in '{}'; run 'api setup' or 'node setup', \
              or disable the feature with 'feature disable api'",
-            files.certificate.parent().unwrap_or(Path::new("")).display()
+            files
+                .certificate
+                .parent()
+                .unwrap_or(Path::new(""))
+                .display()
         )
     })?;
     for warning in identity.warnings() {

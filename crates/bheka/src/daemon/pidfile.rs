@@ -48,7 +48,10 @@ impl PidFile {
         file.rewind().context("cannot rewind the PID file")?;
         writeln!(file, "{}", std::process::id()).context("cannot write the PID file")?;
         file.flush().context("cannot write the PID file")?;
-        Ok(Self { path: path.to_owned(), _file: file })
+        Ok(Self {
+            path: path.to_owned(),
+            _file: file,
+        })
     }
 }
 

@@ -71,12 +71,22 @@ impl ReplayLog {
             .with_context(|| format!("cannot create the replay log in '{}'", folder.display()))?;
         let found = look(folder)?;
         let (queue, operations) = sync_channel(QUEUE_LEN_MAX);
-        let files = Files { folder: folder.to_owned(), current: None, is_failing: false };
+        let files = Files {
+            folder: folder.to_owned(),
+            current: None,
+            is_failing: false,
+        };
         let thread = std::thread::Builder::new()
             .name("replay-log".to_owned())
             .spawn(move || files.serve(&operations))
             .context("cannot start the thread of the replay log")?;
-        Ok((Self { queue: Some(queue), thread: Some(thread) }, found))
+        Ok((
+            Self {
+                queue: Some(queue),
+                thread: Some(thread),
+            },
+            found,
+        ))
     }
 
     /// Hands an operation over, waiting while the queue is full.
@@ -103,7 +113,11 @@ fn look(folder: &Path) -> anyhow::Result<Found> {
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("cannot read the replay log in '{}'", folder.display()))?;
     for entry in entries.flatten() {
-        if let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
+        if let Some(number) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        {
             found.files.insert(number);
         }
     }
@@ -116,9 +130,10 @@ fn look(folder: &Path) -> anyhow::Result<Found> {
         if page.damage.is_some() {
             // What was cut off by a crash goes, so that later records can be read behind it.
             let file = OpenOptions::new().write(true).open(folder.join(CURRENT));
-            file.and_then(|file| file.set_len(page.next_offset)).with_context(|| {
-                format!("cannot repair the replay log in '{}'", folder.display())
-            })?;
+            file.and_then(|file| file.set_len(page.next_offset))
+                .with_context(|| {
+                    format!("cannot repair the replay log in '{}'", folder.display())
+                })?;
         }
         if page.end || page.next_offset == offset {
             break;
@@ -205,7 +220,12 @@ impl Files {
                 let page = read_page(&self.folder.join(name), offset).unwrap_or_else(|error| {
                     let damage = (error.kind() != std::io::ErrorKind::NotFound)
                         .then(|| error.to_string().into());
-                    LogPage { next_offset: offset, end: true, damage, ..LogPage::default() }
+                    LogPage {
+                        next_offset: offset,
+                        end: true,
+                        damage,
+                        ..LogPage::default()
+                    }
                 });
                 then(page);
                 flushed
@@ -283,13 +303,18 @@ mod tests {
         assert!(read(&log, LogFile::Rotated(77)).end);
         log.finish();
         // A crash in the middle of a record.
-        let mut file =
-            OpenOptions::new().append(true).open(folder.path().join(CURRENT)).unwrap();
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(folder.path().join(CURRENT))
+            .unwrap();
         file.write_all(&record(6).to_frame()[..7]).unwrap();
         drop(file);
         let (log, found) = ReplayLog::open(folder.path()).unwrap();
         assert_eq!(found.files, [2].into());
-        assert_eq!((found.current_records, found.last_timestamp), (1, Timestamp(5.0)));
+        assert_eq!(
+            (found.current_records, found.last_timestamp),
+            (1, Timestamp(5.0))
+        );
         log.push(Operation::Append(record(7)));
         assert_eq!(read(&log, LogFile::Current).records, [record(5), record(7)]);
         log.push(Operation::Delete(2));

@@ -5,7 +5,7 @@ use bheka_monitor::{CommandLine, Finished, Input, RunKind};
 use bheka_value::Timestamp;
 use tokio::sync::watch;
 
-use super::core::{Job, Jobs};
+use super::job::{Job, Jobs};
 
 /// Starts command lines and reports how they ended. How many run at once is the monitor's
 /// decision (`MaxConcurrentChecks`).
@@ -23,7 +23,11 @@ impl Runner {
         runtime: tokio::runtime::Handle,
         ending: watch::Receiver<bool>,
     ) -> Self {
-        Self { jobs, runtime, ending }
+        Self {
+            jobs,
+            runtime,
+            ending,
+        }
     }
 
     /// Starts a command line; its outcome comes as [`Input::CheckFinished`].
@@ -42,13 +46,20 @@ impl Runner {
             };
             // Plugins must not take the processor from the daemon; what an event handler starts
             // may be meant to stay.
-            spec.nice = if line.kind == RunKind::Event { 0 } else { PLUGIN_NICENESS };
+            spec.nice = if line.kind == RunKind::Event {
+                0
+            } else {
+                PLUGIN_NICENESS
+            };
             let outcome = bheka_exec::run(spec, cancelled).await;
             if outcome.cancelled {
                 // The daemon ends: that says nothing about what was to be checked.
                 return;
             }
-            let input = Input::CheckFinished { run: line.run, outcome: finished(outcome) };
+            let input = Input::CheckFinished {
+                run: line.run,
+                outcome: finished(outcome),
+            };
             jobs.send(Job::Monitor(input)).await;
         });
     }
@@ -106,17 +117,26 @@ mod tests {
     fn every_end_is_told_once() {
         let mut late = outcome(Exit::Code(0), "begun\n<Timeout exceeded.>late");
         late.timed_out = true;
-        assert_eq!(concluded(late), ("begun\n<Timeout exceeded.>late".to_owned(), 128));
+        assert_eq!(
+            concluded(late),
+            ("begun\n<Timeout exceeded.>late".to_owned(), 128)
+        );
         let mut killed = outcome(Exit::Signal(9), "<Timeout exceeded.>");
         killed.timed_out = true;
         let expected = "<Timeout exceeded.><Terminated by signal 9 (Killed).>";
         assert_eq!(concluded(killed), (expected.to_owned(), 128));
-        assert_eq!(concluded(outcome(Exit::Code(2), "bad")), ("bad".to_owned(), 2));
+        assert_eq!(
+            concluded(outcome(Exit::Code(2), "bad")),
+            ("bad".to_owned(), 2)
+        );
         let mut cut = outcome(Exit::Code(1), "long");
         cut.discarded_bytes = 5;
         let expected = "long\n<Output limit exceeded, 5 bytes discarded.>";
         assert_eq!(concluded(cut), (expected.to_owned(), 1));
-        let missing = Exit::NotStarted { program: "plugin".into(), reason: "no".into() };
+        let missing = Exit::NotStarted {
+            program: "plugin".into(),
+            reason: "no".into(),
+        };
         let expected = "execvpe(plugin) failed: no";
         assert_eq!(concluded(outcome(missing, "")), (expected.to_owned(), 128));
     }

@@ -27,7 +27,9 @@ impl Runtime for LiveRuntime {
     fn objects(&self, type_name: &str) -> Vec<Value> {
         let generation = self.board.generation();
         let names = generation.of_type(type_name);
-        names.filter_map(|object| self.object(type_name, &object.name)).collect()
+        names
+            .filter_map(|object| self.object(type_name, &object.name))
+            .collect()
     }
 
     fn log(&self, line: LogLine) {

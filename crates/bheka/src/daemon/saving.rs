@@ -106,8 +106,10 @@ impl Saving {
                 Entry::of_checkable(name, state).encode_to(&mut save.journal);
             }
         }
-        let positions: Vec<_> =
-            cluster.positions().map(|(name, positions)| (name.clone(), positions)).collect();
+        let positions: Vec<_> = cluster
+            .positions()
+            .map(|(name, positions)| (name.clone(), positions))
+            .collect();
         if positions != self.positions {
             for (name, positions) in &positions {
                 peer_entry(name, positions).encode_to(&mut save.journal);
@@ -135,15 +137,28 @@ impl Saving {
 fn peer_entry(name: &Str, positions: &PeerPositions) -> Entry {
     let update = Value::dictionary([
         ("capabilities", Value::Number(positions.capabilities as f64)),
-        ("icinga_version", Value::Number(f64::from(positions.icinga_version))),
-        ("local_log_position", positions.local_log_position.seconds().into()),
-        ("remote_log_position", positions.remote_log_position.seconds().into()),
+        (
+            "icinga_version",
+            Value::Number(f64::from(positions.icinga_version)),
+        ),
+        (
+            "local_log_position",
+            positions.local_log_position.seconds().into(),
+        ),
+        (
+            "remote_log_position",
+            positions.remote_log_position.seconds().into(),
+        ),
     ]);
     entry("Endpoint", name.clone(), update)
 }
 
 fn entry(type_name: &str, name: Str, update: Value) -> Entry {
-    Entry { type_name: type_name.into(), name, update }
+    Entry {
+        type_name: type_name.into(),
+        name,
+        update,
+    }
 }
 
 /// Reads a snapshot and the journal over it; the journal's entries are newer.
@@ -160,7 +175,11 @@ pub(crate) fn restore(saved: &Saved) -> Restored {
     restored
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "versions and bits")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "versions and bits"
+)]
 fn take(restored: &mut Restored, entry: &Entry) {
     if let Some(checkable) = entry.checkable() {
         restored.checkables.push(checkable);
@@ -168,7 +187,10 @@ fn take(restored: &mut Restored, entry: &Entry) {
     }
     let number = |name: &str| {
         let update = entry.update.as_dictionary()?;
-        update.get(name)?.to_number().filter(|number| number.is_finite() && *number >= 0.0)
+        update
+            .get(name)?
+            .to_number()
+            .filter(|number| number.is_finite() && *number >= 0.0)
     };
     let time = |name: &str| Timestamp(number(name).unwrap_or(0.0));
     match entry.type_name.as_str() {
@@ -182,8 +204,9 @@ fn take(restored: &mut Restored, entry: &Entry) {
             restored.peers.push((entry.name.clone(), positions));
         }
         "ApiListener" => {
-            restored.log_message_timestamp =
-                restored.log_message_timestamp.max(time("log_message_timestamp"));
+            restored.log_message_timestamp = restored
+                .log_message_timestamp
+                .max(time("log_message_timestamp"));
         }
         _ => {}
     }

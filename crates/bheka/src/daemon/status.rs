@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use bheka_cluster::{ApiStatus, Cluster, EndpointStatus};
-use bheka_monitor::{
-    ApiNumbers, Monitor, PeerNumbers, Stats, Surroundings, ZoneNumbers,
-};
+use bheka_monitor::{ApiNumbers, Monitor, PeerNumbers, Stats, Surroundings, ZoneNumbers};
 use bheka_value::{Str, Timestamp};
 
 /// One look at everything.
@@ -35,7 +33,10 @@ impl Figures {
         let endpoints = generation
             .of_type("Endpoint")
             .map(|endpoint| {
-                (endpoint.name.clone(), cluster.endpoint_status(&endpoint.name, now))
+                (
+                    endpoint.name.clone(),
+                    cluster.endpoint_status(&endpoint.name, now),
+                )
             })
             .collect();
         Self {

@@ -55,7 +55,10 @@ impl Store {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create data directory '{}'", folder.display()))?;
         }
-        let files = Files { snapshot: snapshot.to_owned(), journal: journal_path(snapshot) };
+        let files = Files {
+            snapshot: snapshot.to_owned(),
+            journal: journal_path(snapshot),
+        };
         let saved = Saved {
             snapshot: read_if_there(&files.snapshot)?,
             journal: read_if_there(&files.journal)?,
@@ -65,7 +68,13 @@ impl Store {
             .name("state-store".to_owned())
             .spawn(move || write_all(&files, &waiting))
             .context("cannot start the thread that saves the state")?;
-        Ok((Self { queue: Some(queue), thread: Some(thread) }, saved))
+        Ok((
+            Self {
+                queue: Some(queue),
+                thread: Some(thread),
+            },
+            saved,
+        ))
     }
 
     /// Hands a save over; gives it back when earlier ones still wait.
@@ -104,7 +113,10 @@ fn read_if_there(path: &Path) -> anyhow::Result<Vec<u8>> {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error).with_context(|| {
-            format!("cannot read the state file '{}'; mend its permissions", path.display())
+            format!(
+                "cannot read the state file '{}'; mend its permissions",
+                path.display()
+            )
         }),
     }
 }
@@ -131,7 +143,12 @@ fn write_all(files: &Files, waiting: &Receiver<Save>) {
 fn write(files: &Files, journal: &mut Option<File>, save: &Save) -> std::io::Result<()> {
     if !save.journal.is_empty() {
         if journal.is_none() {
-            *journal = Some(OpenOptions::new().create(true).append(true).open(&files.journal)?);
+            *journal = Some(
+                OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(&files.journal)?,
+            );
         }
         if let Some(file) = journal.as_mut() {
             file.write_all(&save.journal)?;
@@ -174,15 +191,27 @@ mod tests {
         let path = folder.path().join("deep/bheka.state");
         let (store, saved) = Store::open(&path).unwrap();
         assert!(saved.snapshot.is_empty() && saved.journal.is_empty());
-        store.finish(Save { journal: b"one".to_vec(), snapshot: None });
+        store.finish(Save {
+            journal: b"one".to_vec(),
+            snapshot: None,
+        });
         let (store, saved) = Store::open(&path).unwrap();
         assert_eq!(saved.journal, b"one");
-        store.finish(Save { journal: b"two".to_vec(), snapshot: None });
+        store.finish(Save {
+            journal: b"two".to_vec(),
+            snapshot: None,
+        });
         let (store, saved) = Store::open(&path).unwrap();
         assert_eq!(saved.journal, b"onetwo");
-        store.finish(Save { journal: b"three".to_vec(), snapshot: Some(b"all".to_vec()) });
+        store.finish(Save {
+            journal: b"three".to_vec(),
+            snapshot: Some(b"all".to_vec()),
+        });
         let (_store, saved) = Store::open(&path).unwrap();
-        assert_eq!((saved.snapshot.as_slice(), saved.journal.as_slice()), (&b"all"[..], &b""[..]));
+        assert_eq!(
+            (saved.snapshot.as_slice(), saved.journal.as_slice()),
+            (&b"all"[..], &b""[..])
+        );
     }
 
     #[test]

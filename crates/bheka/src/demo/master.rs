@@ -54,15 +54,23 @@ impl Master {
                 .with_context(|| format!("cannot create '{}'", path.display()))?;
         }
         let key = PrivateKey::generate(KeyKind::EcP256).context("cannot make a key")?;
-        let certificate =
-            authority.issue(NAME, &key, clock::now()).context("cannot make a certificate")?;
+        let certificate = authority
+            .issue(NAME, &key, clock::now())
+            .context("cannot make a certificate")?;
         key.write(&certs.join(format!("{NAME}.key")))?;
         certificate.write(&certs.join(format!("{NAME}.crt")))?;
         authority.certificate().write(&certs.join("ca.crt"))?;
         let port = free_port()?;
         let password = uuid::Uuid::new_v4().to_string();
         let client = Client::new("127.0.0.1", port, "demo", &password)?;
-        let master = Self { folder: folder.to_owned(), names, agents, port, client, child: None };
+        let master = Self {
+            folder: folder.to_owned(),
+            names,
+            agents,
+            port,
+            client,
+            child: None,
+        };
         std::fs::write(folder.join("etc/users.conf"), users(&password))
             .context("cannot write the configuration")?;
         master.configure(Chapter::First)?;
@@ -70,8 +78,11 @@ impl Master {
     }
 
     fn configure(&self, chapter: Chapter) -> anyhow::Result<()> {
-        std::fs::write(self.folder.join("etc/bheka.conf"), self.configuration(chapter))
-            .context("cannot write the configuration")
+        std::fs::write(
+            self.folder.join("etc/bheka.conf"),
+            self.configuration(chapter),
+        )
+        .context("cannot write the configuration")
     }
 
     fn configuration(&self, chapter: Chapter) -> String {
@@ -154,9 +165,14 @@ object Host "{extra}" {{
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let console = std::fs::File::create(self.folder.join("log/console.log"))
             .context("cannot write the master's log")?;
-        let errors = console.try_clone().context("cannot write the master's log")?;
+        let errors = console
+            .try_clone()
+            .context("cannot write the master's log")?;
         let mut command = Command::new(program);
-        command.arg("daemon").arg("-c").arg(self.folder.join("etc/bheka.conf"));
+        command
+            .arg("daemon")
+            .arg("-c")
+            .arg(self.folder.join("etc/bheka.conf"));
         for (name, value) in [
             ("NodeName", NAME.to_owned()),
             ("RunAsUser", String::new()),
@@ -169,7 +185,9 @@ object Host "{extra}" {{
         ] {
             command.arg("-D").arg(format!("{name}={value}"));
         }
-        command.env_remove("BHEKA_ICINGA2").env_remove("NOTIFY_SOCKET");
+        command
+            .env_remove("BHEKA_ICINGA2")
+            .env_remove("NOTIFY_SOCKET");
         // Ctrl-C is for the demo, which ends the master in good order.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(console).stderr(errors);
@@ -188,7 +206,9 @@ object Host "{extra}" {{
 
     /// Complains with the end of its log when it has ended.
     pub(crate) fn expect_alive(&mut self) -> anyhow::Result<()> {
-        let Some(child) = &mut self.child else { bail!("the master was not started") };
+        let Some(child) = &mut self.child else {
+            bail!("the master was not started")
+        };
         if let Some(status) = child.try_wait().context("cannot look after the master")? {
             let log = std::fs::read_to_string(self.folder.join("log/console.log"));
             let log = log.unwrap_or_default();
@@ -216,14 +236,21 @@ object Host "{extra}" {{
 
     /// When the host that no chapter changes is checked next.
     pub(crate) async fn next_check_of_the_steady_host(&self) -> anyhow::Result<Option<f64>> {
-        let answer = self.client.get("/v1/objects/hosts/steady?attrs=next_check").await?;
-        Ok(at(&answer, "results.0.attrs.next_check").as_ref().and_then(Value::as_number))
+        let answer = self
+            .client
+            .get("/v1/objects/hosts/steady?attrs=next_check")
+            .await?;
+        Ok(at(&answer, "results.0.attrs.next_check")
+            .as_ref()
+            .and_then(Value::as_number))
     }
 
     /// Ends it in good order, or else by force.
     pub(crate) async fn stop(&mut self) {
         let sent = self.signal(rustix::process::Signal::TERM);
-        let Some(mut child) = self.child.take() else { return };
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
         let ended = tokio::time::timeout(STOP_PATIENCE, child.wait()).await;
         if sent.is_err() || ended.is_err() {
             let _ = child.kill().await;
@@ -248,5 +275,8 @@ fn users(password: &str) -> String {
 /// A port that is free now.
 fn free_port() -> anyhow::Result<u16> {
     let socket = TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
-    Ok(socket.local_addr().context("no free port on 127.0.0.1")?.port())
+    Ok(socket
+        .local_addr()
+        .context("no free port on 127.0.0.1")?
+        .port())
 }

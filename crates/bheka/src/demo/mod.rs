@@ -114,14 +114,24 @@ impl Stage {
         let authority =
             CertificateAuthority::create(&folder.path().join("ca"), KeyKind::EcP256, clock::now())
                 .context("cannot make a CA")?;
-        let fleet_options =
-            Options::new(options.agents, authority.clone(), Clock::new(clock::now));
+        let fleet_options = Options::new(options.agents, authority.clone(), Clock::new(clock::now));
         let names = fleet_options.names();
-        let fleet = Fleet::start(fleet_options).await.context("cannot start the agents")?;
+        let fleet = Fleet::start(fleet_options)
+            .await
+            .context("cannot start the agents")?;
         let address = fleet.address().context("the agents do not listen")?;
-        screen.line(&format!("{} simulated agents listen on {address}.", options.agents));
+        screen.line(&format!(
+            "{} simulated agents listen on {address}.",
+            options.agents
+        ));
         let master = Master::prepare(folder.path(), &authority, names, address)?;
-        Ok(Self { fleet, master, screen, agents: options.agents, folder })
+        Ok(Self {
+            fleet,
+            master,
+            screen,
+            agents: options.agents,
+            folder,
+        })
     }
 
     async fn play(&mut self, options: DemoOptions) -> anyhow::Result<ExitCode> {
@@ -132,7 +142,11 @@ impl Stage {
         let is_kept = self.reload().await?;
         if options.once {
             self.summary(is_kept).await;
-            return Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if is_kept {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
         self.screen.line("The demo goes on; Ctrl-C ends it.");
         loop {
@@ -181,7 +195,8 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        self.screen.line("Every host and service has been checked on its agent.");
+        self.screen
+            .line("Every host and service has been checked on its agent.");
         Ok(())
     }
 
@@ -286,7 +301,11 @@ impl Stage {
             states.warning,
             states.critical,
             states.unknown,
-            if is_kept { "No connection was lost." } else { "CONNECTIONS WERE LOST." }
+            if is_kept {
+                "No connection was lost."
+            } else {
+                "CONNECTIONS WERE LOST."
+            }
         ));
     }
 
@@ -297,7 +316,13 @@ impl Stage {
     }
 
     async fn clear_away(self) {
-        let Self { fleet, mut master, mut screen, folder, .. } = self;
+        let Self {
+            fleet,
+            mut master,
+            mut screen,
+            folder,
+            ..
+        } = self;
         master.stop().await;
         fleet.stop().await;
         if let Err(error) = folder.close() {

@@ -13,7 +13,11 @@ pub(crate) struct Screen {
 
 impl Screen {
     pub(crate) fn new() -> Self {
-        Self { is_terminal: stdout().is_terminal(), is_open: false, last_tenth: None }
+        Self {
+            is_terminal: stdout().is_terminal(),
+            is_open: false,
+            last_tenth: None,
+        }
     }
 
     /// A line that stays.
@@ -27,8 +31,9 @@ impl Screen {
         if self.is_terminal {
             const WIDTH: u64 = 40;
             let filled = done * WIDTH / total.max(1);
-            let bar: String =
-                (0..WIDTH).map(|place| if place < filled { '#' } else { '.' }).collect();
+            let bar: String = (0..WIDTH)
+                .map(|place| if place < filled { '#' } else { '.' })
+                .collect();
             self.overwrite(&format!("[{bar}] {text}"));
             return;
         }

@@ -1,0 +1,58 @@
+//! What the writer is asked to do, and the one way to ask.
+
+use std::sync::Arc;
+
+use bheka_model::{Command, Generation};
+use bheka_value::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use super::links::LinkHandle;
+
+/// Jobs that may wait. Who makes more than that waits: a reader task of a link (so that the peer's
+/// window closes), a finished check, an API request.
+const JOBS_LEN_MAX: usize = 16_384;
+
+/// Work for the writer.
+pub(crate) enum Job {
+    /// For the monitor.
+    Monitor(bheka_monitor::Input),
+    /// For the cluster.
+    Cluster(bheka_cluster::Input),
+    /// A connection is up; its handle comes along.
+    LinkUp(bheka_cluster::LinkUp, LinkHandle),
+    /// Commands of the API; answered when all are applied.
+    Submit(Vec<Command>, oneshot::Sender<()>),
+    /// The next generation.
+    Reconfigure(Arc<Generation>, oneshot::Sender<()>),
+    /// A reload was refused at this time.
+    ReloadFailed(Timestamp),
+    /// Save everything and end.
+    Finish,
+}
+
+/// The way to the writer.
+#[derive(Clone, Debug)]
+pub(crate) struct Jobs(mpsc::Sender<Job>);
+
+impl Jobs {
+    /// The queue and its other end.
+    pub(crate) fn queue() -> (Self, mpsc::Receiver<Job>) {
+        let (sender, receiver) = mpsc::channel(JOBS_LEN_MAX);
+        (Self(sender), receiver)
+    }
+
+    /// Hands a job over, waiting while the queue is full. False when the writer has ended.
+    pub(crate) async fn send(&self, job: Job) -> bool {
+        self.0.send(job).await.is_ok()
+    }
+
+    /// As [`Jobs::send`], from a thread that may block.
+    pub(crate) fn send_blocking(&self, job: Job) -> bool {
+        self.0.blocking_send(job).is_ok()
+    }
+
+    /// Jobs that wait now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+}
