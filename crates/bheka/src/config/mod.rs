@@ -10,6 +10,7 @@ mod render;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -66,9 +67,10 @@ pub(crate) fn load(
         if built.has_errors() && !tracked {
             // The lines of attributes are known only when they are recorded. That costs memory
             // which a valid configuration is spared.
-            let mut outcome = attempt.evaluate(true);
-            let built = attempt.build(&mut outcome, number);
-            attempt.report(&outcome, Some(&built));
+            let mut tracked = attempt.evaluate(true);
+            let built = attempt.build(&mut tracked, number);
+            attempt.report(&tracked, Some(&built));
+            tracked.loaded.globals.retire();
         } else {
             attempt.report(&outcome, Some(&built));
         }
@@ -78,6 +80,7 @@ pub(crate) fn load(
     } else {
         attempt.report(&outcome, None);
     }
+    outcome.loaded.globals.retire();
     let text = format!(
         "Config validation failed. Re-run with '{PROGRAM} daemon -C' after fixing the config."
     );
@@ -117,13 +120,21 @@ impl Outcome {
 impl Attempt<'_> {
     fn check_files(&self) -> anyhow::Result<()> {
         for path in &self.files {
-            if let Err(error) = std::fs::File::open(path) {
+            // Opening a pipe would take from it what the evaluator is to read.
+            let opened = std::fs::metadata(path).and_then(|data| {
+                if data.is_file() {
+                    File::open(path).map(drop)
+                } else {
+                    Ok(())
+                }
+            });
+            if let Err(error) = opened {
                 let error = bheka_lang::SourceError::from(error);
                 bail!(
-                    "Could not compile config files: Error: cannot open file '{}': {error} (code \
-                     {})",
-                    path.display(),
-                    error.code()
+                    "Could not compile config files: Error: cannot open file '{}' ({error}); name \
+                     another one with --config, or let '{PROGRAM} node setup' write a basic \
+                     configuration",
+                    path.display()
                 );
             }
         }
@@ -147,16 +158,23 @@ impl Attempt<'_> {
         let (known, stray): (Vec<_>, Vec<_>) = zone_dirs
             .into_iter()
             .partition(|dir| zones.contains(dir.zone.as_str()));
-        match alone {
-            Some(alone) if alone.diagnostics.iter().any(LangDiagnostic::is_error) => Outcome {
-                loaded: alone,
-                stray: Vec::new(),
-            },
-            _ if stray.is_empty() => Outcome { loaded, stray },
-            _ => Outcome {
-                loaded: self.evaluate_with(&known, tracked),
-                stray,
-            },
+        if let Some(alone) = alone {
+            if alone.diagnostics.iter().any(LangDiagnostic::is_error) {
+                loaded.globals.retire();
+                return Outcome {
+                    loaded: alone,
+                    stray: Vec::new(),
+                };
+            }
+            alone.globals.retire();
+        }
+        if stray.is_empty() {
+            return Outcome { loaded, stray };
+        }
+        loaded.globals.retire();
+        Outcome {
+            loaded: self.evaluate_with(&known, tracked),
+            stray,
         }
     }
 

@@ -72,7 +72,7 @@ fn marked(source: &str, location: &Location) -> String {
         };
         out.push_str(&" ".repeat(head.chars().count()));
         // Columns are bytes.
-        for (at, _) in line.char_indices().take_while(|(at, _)| at + 1 <= end) {
+        for (at, _) in line.char_indices().take_while(|(at, _)| *at < end) {
             out.push(if at + 1 >= start { '^' } else { ' ' });
         }
         out.push('\n');
