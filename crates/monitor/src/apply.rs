@@ -212,6 +212,9 @@ impl Monitor {
         let Some(live) = self.live.get_mut(name) else {
             return;
         };
+        if !origin.is_local() && is_repeated(live.state.last_check_result.as_deref(), &result) {
+            return;
+        }
         let state = Arc::make_mut(&mut live.state);
         let Some((result, change)) = state_machine::apply(state, &rules, result, now) else {
             return;
@@ -385,4 +388,16 @@ impl Monitor {
         self.log(Severity::Notice, "Checkable", text);
         self.emit(name, origin, EventKind::Flapping(flapping));
     }
+}
+
+/// Whether a peer has sent the very result that is stored. After a lost link the replay log may
+/// bring it again; taken twice, it would count as another attempt.
+fn is_repeated(stored: Option<&CheckResult>, result: &CheckResult) -> bool {
+    stored.is_some_and(|stored| {
+        stored.execution_start == result.execution_start
+            && stored.execution_end == result.execution_end
+            && stored.check_source == result.check_source
+            && stored.state == result.state
+            && stored.output == result.output
+    })
 }

@@ -638,3 +638,31 @@ fn acknowledgements_expire_and_forced_checks_ignore_switches() {
     assert!(kinds(&effects).contains(&"AcknowledgementCleared"));
     assert_eq!(monitor.state(&name).unwrap().acknowledgement as u8, 0);
 }
+
+#[test]
+fn a_result_that_a_peer_repeats_counts_once() {
+    let mut monitor = started(generation([plugin(), host("h", "ping", 60.0)]));
+    let name = CheckableName::host("h");
+    let mut send = |start: Timestamp| {
+        let result = CheckResult {
+            state: 2,
+            execution_start: start,
+            execution_end: start + 1.0,
+            check_source: "there".into(),
+            ..CheckResult::default()
+        };
+        let command = Command::ProcessResult {
+            checkable: name.clone(),
+            result: Box::new(result),
+        };
+        let origin = Origin {
+            endpoint: Some("there".into()),
+            zone: None,
+        };
+        monitor.handle(Input::Command { command, origin }, start + 2.0);
+        monitor.state(&name).map(|state| state.check_attempt)
+    };
+    let first = send(START + 10.0);
+    assert_eq!(send(START + 10.0), first);
+    assert_ne!(send(START + 20.0), first);
+}
