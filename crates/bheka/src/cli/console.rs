@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use bheka_lang::{Console, ConsoleSettings, LangDiagnostic};
-use bheka_value::{Value, to_json};
+use bheka_value::{Location, Value, to_json};
 
 use crate::cli::literal::literal;
 use crate::cli::{Invocation, print};
-use crate::config::DiskSources;
+use crate::config::{DiskSources, place_in};
 use crate::daemon::clock::now;
 use crate::settings::Settings;
 use crate::version;
@@ -28,23 +28,26 @@ pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
     let syntax_only = invocation.flag("syntax-only");
     let batch = match (file, expression) {
         (Some(file), _) => match std::fs::read(&file) {
-            Ok(bytes) => Some((file, String::from_utf8_lossy(&bytes).into_owned())),
+            Ok(bytes) => Some(Input {
+                text: String::from_utf8_lossy(&bytes).into_owned(),
+                name: file,
+                is_file: true,
+            }),
             Err(_) => {
                 print(&format!("Could not read file '{file}'.\n"));
                 return Ok(ExitCode::FAILURE);
             }
         },
-        (None, Some(expression)) => Some(("<1>".to_owned(), expression)),
+        (None, Some(expression)) => Some(Input {
+            text: expression,
+            name: "<1>".to_owned(),
+            is_file: false,
+        }),
         (None, None) => None,
     };
     match batch {
-        Some((name, text)) if syntax_only => Ok(check_syntax(&name, &text)),
-        Some((name, text)) => Ok(evaluate_once(
-            &name,
-            &text,
-            settings,
-            invocation.flag("sandbox"),
-        )),
+        Some(input) if syntax_only => Ok(check_syntax(&input)),
+        Some(input) => Ok(evaluate_once(&input, settings, invocation.flag("sandbox"))),
         None if syntax_only => {
             eprintln!(
                 "The option --syntax-only can only be used in combination with --eval or --file."
@@ -54,6 +57,59 @@ pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
         None => Ok(converse(settings)),
     }
 }
+
+/// Something to evaluate.
+struct Input {
+    name: String,
+    text: String,
+    is_file: bool,
+}
+
+impl Input {
+    /// A complaint with its place: for a file with its lines, else with a mark below the prompt.
+    fn complaint(&self, message: &str, location: Option<&Location>) -> String {
+        let place = match location {
+            Some(location) if self.is_file => place_in(&self.text, location),
+            Some(location) => marks(&self.text, location),
+            None => return message.to_owned(),
+        };
+        format!("{place}\n{message}")
+    }
+}
+
+/// The marks of a place, without the lines: those stand above, behind the prompt.
+fn marks(text: &str, location: &Location) -> String {
+    let (first, last) = (location.first_line as usize, location.last_line as usize);
+    let lines = text
+        .split('\n')
+        .enumerate()
+        .map(|(index, line)| (index + 1, line));
+    let marked = lines
+        .filter(|(number, _)| (first..=last).contains(number))
+        .map(|(number, line)| {
+            let start = if number == first {
+                location.first_column as usize
+            } else {
+                1
+            };
+            let end = if number == last {
+                location.last_column as usize
+            } else {
+                line.len()
+            };
+            let start = start.max(1);
+            let count = (end + 1).saturating_sub(start).max(1);
+            format!(
+                "{}{}",
+                " ".repeat(PROMPT_COLUMNS + start - 1),
+                "^".repeat(count)
+            )
+        });
+    marked.collect::<Vec<_>>().join("\n")
+}
+
+/// How wide `<1> => ` is.
+const PROMPT_COLUMNS: usize = 7;
 
 fn session(settings: &Settings) -> Console {
     Console::new(ConsoleSettings {
@@ -69,35 +125,43 @@ fn session(settings: &Settings) -> Console {
     })
 }
 
-fn check_syntax(name: &str, text: &str) -> ExitCode {
-    let parsed = bheka_syntax::parse(text);
+fn check_syntax(input: &Input) -> ExitCode {
+    let parsed = bheka_syntax::parse(&input.text);
     let errors = parsed.diagnostics.into_iter();
     let mut errors = errors.filter(|it| it.severity == bheka_syntax::Severity::Error);
-    match errors.next() {
-        None => {
-            print("true\n");
-            ExitCode::SUCCESS
-        }
-        Some(error) => {
-            let excerpt = bheka_syntax::excerpt_in(name, text, error.span);
-            print(&format!(
-                "{}\n{}\n",
-                excerpt.trim_end_matches('\n'),
-                error.message
-            ));
-            ExitCode::FAILURE
-        }
-    }
+    let Some(error) = errors.next() else {
+        print("true\n");
+        return ExitCode::SUCCESS;
+    };
+    let lines = bheka_syntax::LineIndex::new(&input.text);
+    let (first_line, first_column) = lines.line_column(error.span.start);
+    let last = error.span.end.saturating_sub(1).max(error.span.start);
+    let (last_line, last_column) = lines.line_column(last);
+    let path = input.name.as_str().into();
+    let location = Location {
+        path,
+        first_line,
+        first_column,
+        last_line,
+        last_column,
+    };
+    print(&format!(
+        "{}\n",
+        input.complaint(&error.message, Some(&location))
+    ));
+    ExitCode::FAILURE
 }
 
-fn evaluate_once(name: &str, text: &str, settings: &Settings, sandboxed: bool) -> ExitCode {
+fn evaluate_once(input: &Input, settings: &Settings, sandboxed: bool) -> ExitCode {
     let mut console = session(settings);
+    let complaint =
+        |error: &LangDiagnostic| input.complaint(&error.message, error.location.as_ref());
     let result = if sandboxed {
-        sandboxed_value(text)
+        sandboxed_value(input)
     } else {
         console
-            .eval_as(name, text)
-            .map_err(|error| explained(&error))
+            .eval_as(&input.name, &input.text)
+            .map_err(|error| complaint(&error))
     };
     print_log(&mut console);
     match result {
@@ -112,9 +176,12 @@ fn evaluate_once(name: &str, text: &str, settings: &Settings, sandboxed: bool) -
     }
 }
 
-fn sandboxed_value(text: &str) -> Result<Value, String> {
-    let filter = bheka_lang::Filter::compile(text).map_err(|error| explained(&error))?;
-    filter.eval(&[]).map_err(|error| error.message)
+fn sandboxed_value(input: &Input) -> Result<Value, String> {
+    let filter = bheka_lang::Filter::compile(&input.text)
+        .map_err(|error| input.complaint(&error.message, error.location.as_ref()))?;
+    filter
+        .eval(&[])
+        .map_err(|error| input.complaint(&error.message, error.location.as_ref()))
 }
 
 /// One input after the other until the end of standard input. An input that ends too early goes on
@@ -153,7 +220,11 @@ fn converse(settings: &Settings) -> ExitCode {
                         print_log(&mut console);
                         let shown = match result {
                             Ok(value) => literal(&value),
-                            Err(error) => explained(&error),
+                            Err(error) => {
+                                let place = error.location.as_ref();
+                                let place = place.map(|place| marks(&text, place));
+                                format!("{}\n{}", place.unwrap_or_default(), error.message)
+                            }
                         };
                         print(&format!("{shown}\n"));
                         number += 1;
@@ -179,13 +250,6 @@ fn is_unfinished(error: &LangDiagnostic, text: &str) -> bool {
         && beyond
         && error.message.contains("unexpected end of file")
         && !text.ends_with("\n\n")
-}
-
-fn explained(error: &LangDiagnostic) -> String {
-    match &error.excerpt {
-        Some(excerpt) => format!("{}\n{}", excerpt.trim_end_matches('\n'), error.message),
-        None => error.message.clone(),
-    }
 }
 
 fn print_log(console: &mut Console) {

@@ -28,7 +28,8 @@ fn records(mut bytes: &[u8]) -> Option<Vec<Value>> {
         if rest.get(length) != Some(&b',') {
             return None;
         }
-        records.push(from_json_with_depth(record, DEPTH_MAX).ok()?);
+        // One record that nests too deep must not hide the others.
+        records.extend(from_json_with_depth(record, DEPTH_MAX));
         bytes = &rest[length + 1..];
     }
     Some(records)
@@ -43,6 +44,11 @@ mod tests {
         let read = records(br#"9:{"a":"b"},1:5,"#).expect("good");
         assert_eq!(read.len(), 2);
         assert_eq!(read[1].as_number(), Some(5.0));
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        assert_eq!(
+            records(format!("1000:{deep},1:5,").as_bytes()).map(|read| read.len()),
+            Some(1)
+        );
         for bad in [
             "9:{\"a\":\"b\"",
             "1:5;",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use bheka_value::{Dictionary, Value, format_number};
 
+use crate::cli::literal::literal;
 use crate::cli::{Invocation, dump, print, say};
 use crate::log::Severity;
 use crate::settings::Settings;
@@ -189,6 +190,14 @@ impl Style {
         }
     }
 
+    /// What stands in an array: collections as in the language's source, others as usual.
+    fn item(&self, value: &Value) -> String {
+        match value {
+            Value::Array(_) | Value::Dictionary(_) => literal(value),
+            other => self.value(other),
+        }
+    }
+
     fn value(&self, value: &Value) -> String {
         match value {
             Value::Empty => self.paint(CYAN, "null"),
@@ -197,10 +206,10 @@ impl Style {
             Value::String(text) => self.paint(CYAN, &format!("\"{text}\"")),
             Value::Array(array) if array.is_empty() => "[ ]".to_owned(),
             Value::Array(array) => {
-                let items: Vec<String> = array.read().iter().map(|item| self.value(item)).collect();
+                let items: Vec<String> = array.read().iter().map(|it| self.item(it)).collect();
                 format!("[ {} ]", items.join(", "))
             }
-            other => bheka_value::to_json(other),
+            other => literal(other),
         }
     }
 }
@@ -254,7 +263,7 @@ mod tests {
             "vars":{"properties":{"c":{"properties":{"x y":{"messages":[["+=","f",1,2,3,4]]}}}}}}},
             "debug_info":["f",7,1,7,15],"name":"a","type":"Host",
             "properties":{"check_interval":60,"groups":["g"],"notes":"","vars":{"c":{"x y":{"z":5.5}}},
-            "x":[],"y":null,"z":true}}"#,
+            "x":[],"y":null,"z":true,"l":[1,[2,{"n":"p"}],[]]}}"#,
         )
         .expect("JSON");
         let mut out = String::new();
@@ -267,6 +276,9 @@ mod tests {
   * check_interval = 60
     % = modified in 'f', lines 5:21-5:39
   * groups = [ \"g\" ]
+  * l = [ 1, [ 2.000000, {
+\tn = \"p\"
+} ], [ ] ]
   * notes = \"\"
   * vars
     * c

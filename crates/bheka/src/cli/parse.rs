@@ -31,8 +31,12 @@ impl Invocation {
     /// Reads the words after the program's name.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
         let table = table();
+        // Strings are UTF-8 here; other bytes are replaced where they enter.
+        let given = arguments
+            .into_iter()
+            .map(|word| word.to_string_lossy().into_owned().into());
         let program = OsString::from(crate::version::PROGRAM);
-        let arguments: Vec<OsString> = std::iter::once(program).chain(arguments).collect();
+        let arguments: Vec<OsString> = std::iter::once(program).chain(given).collect();
         let matches = match table.clone().try_get_matches_from(&arguments) {
             Ok(matches) => matches,
             Err(error) => return refuse(&table, &arguments, &error),
@@ -152,7 +156,6 @@ fn refuse(
         ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand => return Ok(unknown_command()),
         ErrorKind::UnknownArgument if !option.starts_with('-') => return Ok(unknown_command()),
         ErrorKind::UnknownArgument => complaint_of_unknown(table, arguments, option),
-        ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
             format!("the required argument for option '{option}' is missing")
         }

@@ -25,6 +25,7 @@ use crate::daemon::clock;
 use crate::log::{LogSinks, Severity};
 use crate::settings::Settings;
 use crate::version::PROGRAM;
+pub(crate) use render::place_in;
 pub(crate) use sources::DiskSources;
 
 /// A valid configuration.

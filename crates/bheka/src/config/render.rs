@@ -37,6 +37,13 @@ fn place(location: &Location, excerpt: Option<String>, text: &mut String) {
     }
 }
 
+/// A place in a text that is at hand: where it is, and its lines.
+pub(crate) fn place_in(source: &str, location: &Location) -> String {
+    let mut text = format!("Location: {location}\n");
+    text.push_str(marked(source, location).trim_end_matches('\n'));
+    text
+}
+
 /// The marked lines (tabs as single blanks) of a place with two lines before and after it; `None` when the file is gone.
 fn excerpt(location: &Location) -> Option<String> {
     if location.path.is_empty() {
