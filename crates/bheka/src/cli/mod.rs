@@ -78,6 +78,11 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let settings = Settings::new(&invocation);
+    let level = invocation.value("log-level");
+    if level.is_some_and(|level| level.parse::<Severity>().is_err()) {
+        let text = "Invalid log level set. Default is 'information'.";
+        say(Severity::Critical, version::PROGRAM, text);
+    }
     match run(&words, &invocation, settings) {
         Ok(code) => code,
         Err(error) => {

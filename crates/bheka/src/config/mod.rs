@@ -17,6 +17,7 @@ use anyhow::bail;
 use bheka_api::Template;
 use bheka_lang::{Globals, LangDiagnostic, Load, ZoneDir};
 use bheka_model::{Built, ConfigObject, Generation, ModelDiagnostic};
+use bheka_net::{Identity, IdentityFiles, TlsSettings};
 use bheka_value::schema::Catalogue;
 use bheka_value::{Declaration, Location, Str, Value};
 
@@ -217,7 +218,31 @@ impl Attempt<'_> {
         {
             declarations.extend(application(bheka_model::catalogue()));
         }
-        bheka_model::build(number, declarations, outcome.loaded.globals.to_map())
+        let mut built = bheka_model::build(number, declarations, outcome.loaded.globals.to_map());
+        built
+            .diagnostics
+            .extend(self.certificate_fault(&built.generation));
+        built
+    }
+
+    /// What is wrong with the certificate of an ApiListener. The model knows no files, so it is
+    /// found here; a node that cannot listen must be known before it is started or reloaded.
+    fn certificate_fault(&self, generation: &Generation) -> Option<ModelDiagnostic> {
+        let listener = generation.of_type("ApiListener").next()?;
+        let name = generation.global_string("NodeName")?;
+        let files = IdentityFiles::in_directory(&self.settings.paths.certs_dir(), &name);
+        let error = Identity::load(&files, TlsSettings::default()).err()?;
+        Some(ModelDiagnostic {
+            severity: bheka_model::Severity::Error,
+            facility: "config",
+            message: format!(
+                "Cannot get certificate from cert path: '{}'. {error}; run '{PROGRAM} api setup' \
+                 or '{PROGRAM} node setup', or disable the feature 'api'.",
+                files.certificate.display()
+            ),
+            location: Some(listener.location.clone()),
+            object: Some(("ApiListener", listener.name.clone())),
+        })
     }
 
     /// Logs what was found: what scripts logged, then warnings, then errors, each with its lines.

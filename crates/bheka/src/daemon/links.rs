@@ -258,9 +258,9 @@ impl Inner {
             link,
             direction,
             identity: connection.peer.cn.as_deref().map(Str::from),
-            verified: match connection.peer.verified {
+            verified: match &connection.peer.verified {
                 Ok(()) => Ok(()),
-                Err(_) => Err(connection.peer.remark().into()),
+                Err(reason) => Err(format!("code {}: {}", reason.code, reason.text).into()),
             },
             certificate: connection.peer.certificate_pem().map(Str::from),
             address: address.clone(),

@@ -32,7 +32,7 @@ use bheka_lang::Globals;
 use bheka_model::{Board, ConfigObject, Generation};
 use bheka_monitor::Monitor;
 use bheka_net::{Deadlines, Identity, IdentityFiles, TlsSettings};
-use bheka_value::{Str, Timestamp};
+use bheka_value::{Str, Timestamp, Value};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -67,6 +67,11 @@ pub(crate) fn run(settings: Settings, options: DaemonOptions) -> anyhow::Result<
     detach::leave_terminal(options.daemonize)?;
     tracing::info!(target: "cli", "Icinga application loader (version: {})",
         crate::version::version());
+    // First, so that a second daemon touches nothing of the one that runs.
+    let pid_file = match options.validate {
+        true => None,
+        false => Some(PidFile::claim(&settings.paths.pid_path)?),
+    };
     let Some(loaded) = config::load(&settings, &options, 1)? else {
         return Ok(ExitCode::FAILURE);
     };
@@ -74,7 +79,6 @@ pub(crate) fn run(settings: Settings, options: DaemonOptions) -> anyhow::Result<
         tracing::info!(target: "cli", "Finished validating the configuration file(s).");
         return Ok(ExitCode::SUCCESS);
     }
-    let pid_file = PidFile::claim(&settings.paths.pid_path)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("bheka-io")
@@ -417,10 +421,7 @@ fn start_core(parts: CoreParts<'_>) -> anyhow::Result<ReadyCore> {
     let paths = &parts.settings.paths;
     let (store, saved) = Store::open(&paths.state_path)?;
     let restored = saving::restore(&saved);
-    if restored.damaged > 0 {
-        tracing::warn!(target: "ConfigObject", "The state file '{}' is damaged in {} place(s); \
-            what could be read is used", paths.state_path.display(), restored.damaged);
-    }
+    saving::report_damage(&restored, &paths.state_path);
     tracing::info!(target: "ConfigObject", "Restored {} objects from '{}'",
         restored.checkables.len() + restored.peers.len(), paths.state_path.display());
     let mut monitor = Monitor::new(parts.node_name.clone(), parts.program_start);
@@ -496,8 +497,16 @@ fn load_identity(
             .map(|path| PathBuf::from(path.as_str())),
         ..files.clone()
     };
+    // The default names suites that this program does not have; that is nothing to warn about.
+    let default_ciphers = listener
+        .type_info
+        .field("cipher_list")
+        .map(|it| it.default.to_value());
+    let ciphers = listener.optional("cipher_list");
+    let ciphers = ciphers
+        .filter(|list| default_ciphers.as_ref().and_then(Value::as_str) != Some(list.as_str()));
     let tls = TlsSettings {
-        cipher_list: listener.optional("cipher_list").map(String::from),
+        cipher_list: ciphers.map(String::from),
         protocol_min: listener.optional("tls_protocolmin").map(String::from),
         ..TlsSettings::default()
     };

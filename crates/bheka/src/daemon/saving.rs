@@ -1,14 +1,15 @@
 //! When and what of the live state is saved.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use bheka_cluster::{Cluster, PeerPositions};
 use bheka_model::CheckableName;
-use bheka_model::state_file::{self, Entry};
+use bheka_model::state_file::{self, Damage, Entry};
 use bheka_monitor::Monitor;
 use bheka_value::{Str, Timestamp, Value};
 
-use super::store::{Save, Saved, Store};
+use super::store::{Save, Saved, Store, journal_path};
 
 /// How often changes go to the journal: what `kill -9` can cost.
 const JOURNAL_EVERY_S: f64 = 2.0;
@@ -36,8 +37,10 @@ pub(crate) struct Restored {
     pub(crate) peers: Vec<(Str, PeerPositions)>,
     /// `ts` of the last logged message.
     pub(crate) log_message_timestamp: Timestamp,
-    /// Records that could not be read.
-    pub(crate) damaged: usize,
+    /// What could not be read of the snapshot.
+    pub(crate) snapshot_damage: Vec<Damage>,
+    /// What could not be read of the journal.
+    pub(crate) journal_damage: Vec<Damage>,
 }
 
 impl Saving {
@@ -164,15 +167,46 @@ fn entry(type_name: &str, name: Str, update: Value) -> Entry {
 /// Reads a snapshot and the journal over it; the journal's entries are newer.
 pub(crate) fn restore(saved: &Saved) -> Restored {
     let mut restored = Restored::default();
-    for bytes in [&saved.snapshot, &saved.journal] {
-        for entry in state_file::decode(bytes) {
-            match entry {
-                Ok(entry) => take(&mut restored, &entry),
-                Err(_) => restored.damaged += 1,
-            }
+    restored.snapshot_damage = read(&saved.snapshot, &mut restored);
+    restored.journal_damage = read(&saved.journal, &mut restored);
+    restored
+}
+
+fn read(bytes: &[u8], restored: &mut Restored) -> Vec<Damage> {
+    let mut damages = Vec::new();
+    for entry in state_file::decode(bytes) {
+        match entry {
+            Ok(entry) => take(restored, &entry),
+            Err(damage) => damages.push(damage),
         }
     }
-    restored
+    damages
+}
+
+/// Says what could not be read, and keeps the files as they were found: the next save replaces
+/// them.
+pub(crate) fn report_damage(restored: &Restored, snapshot: &Path) {
+    let journal = journal_path(snapshot);
+    for (path, damages) in [
+        (snapshot, &restored.snapshot_damage),
+        (&*journal, &restored.journal_damage),
+    ] {
+        let Some(first) = damages.first() else {
+            continue;
+        };
+        let mut copy = path.as_os_str().to_owned();
+        copy.push(".damaged");
+        let kept = match std::fs::copy(path, &copy) {
+            Ok(_) => format!("the file is kept as '{}'", Path::new(&copy).display()),
+            Err(error) => format!(
+                "it cannot be kept as '{}': {error}",
+                Path::new(&copy).display()
+            ),
+        };
+        tracing::warn!(target: "ConfigObject", "The state file '{}' is damaged in {} place(s), \
+            first at byte {}: {}. What can be read is used; {kept}",
+            path.display(), damages.len(), first.offset, first.cause);
+    }
 }
 
 #[allow(

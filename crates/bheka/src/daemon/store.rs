@@ -102,7 +102,8 @@ struct Files {
     journal: PathBuf,
 }
 
-fn journal_path(snapshot: &Path) -> PathBuf {
+/// Where the journal of a snapshot lies.
+pub(crate) fn journal_path(snapshot: &Path) -> PathBuf {
     let mut name = snapshot.as_os_str().to_owned();
     name.push(".journal");
     PathBuf::from(name)
