@@ -17,6 +17,7 @@ mod runtime;
 mod saving;
 mod status;
 mod store;
+mod zone_files;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -102,6 +103,7 @@ struct Daemon {
     templates: Arc<ArcSwap<Vec<(Str, Template)>>>,
     globals: Arc<ArcSwapOption<Globals>>,
     board: Arc<Board>,
+    zone_files: Arc<zone_files::Zones>,
     generations: u64,
 }
 
@@ -168,6 +170,7 @@ impl Daemon {
             templates,
             globals: Arc::default(),
             board,
+            zone_files: Arc::default(),
             generations: 1,
         };
         daemon.apply_listener(&generation);
@@ -175,6 +178,7 @@ impl Daemon {
         let (writer, files) = core.spawn(queue, &daemon)?;
         daemon.introduce(files).await;
         daemon.swap(&generation).await;
+        daemon.hand_in_zone_files().await;
         if let Some(listener) = &listener {
             let backend = DaemonBackend {
                 board: Arc::clone(&daemon.board),
@@ -236,6 +240,27 @@ impl Daemon {
                 self.jobs.send(Job::Cluster(Input::PkiState(state))).await;
             }
         }
+    }
+
+    /// Reads the files that other nodes get of this one, and tells the core when they changed.
+    async fn hand_in_zone_files(&mut self) {
+        let zones_dir = self.settings.paths.zones_dir.clone();
+        let before = Arc::clone(&self.zone_files);
+        let reading = tokio::task::spawn_blocking(move || {
+            zone_files::collect(&zones_dir, clock::now(), &before)
+        });
+        let Ok(zones) = reading.await else { return };
+        if Arc::ptr_eq(&zones, &self.zone_files) {
+            return;
+        }
+        self.zone_files = Arc::clone(&zones);
+        let authoritative = zones.keys().cloned().collect();
+        self.jobs
+            .send(Job::Cluster(Input::ZoneFiles {
+                zones,
+                authoritative,
+            }))
+            .await;
     }
 
     /// Puts a generation in force and waits until it is.
@@ -357,6 +382,7 @@ impl Daemon {
         self.apply_listener(&generation);
         self.swap(&generation).await;
         self.adopt(loaded.globals);
+        self.hand_in_zone_files().await;
         notify(&[sd_notify::NotifyState::Ready]);
         tracing::info!(target: "Application", "Reloaded the configuration in {} ms: {} objects \
             added, {} changed, {} removed, {} unchanged", started.elapsed().as_millis(),
