@@ -3,7 +3,8 @@
 //! Each test starts its own nodes on free ports of loopback and waits for what both sides say of
 //! each other. Skipped, and said so, where Icinga 2 is not installed.
 
-#[allow(missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -66,13 +67,23 @@ fn pair(master: Program, agent: Program, dialler: Dialler) -> (Authority, Node, 
 
 /// Both sides see the link, with version and capabilities of the peer.
 fn expect_link(master: &Node, agent: &Node) {
-    let version = |program| if program == Program::Icinga2 { 21306.0 } else { 21605.0 };
+    let version = |program| {
+        if program == Program::Icinga2 {
+            21306.0
+        } else {
+            21605.0
+        }
+    };
     for (here, there) in [(master, agent), (agent, master)] {
         let endpoint = here.wait_object("endpoints", &there.name, "connected", |attrs| {
             attrs["connected"] == true && attrs["icinga_version"].as_f64() > Some(0.0)
         });
         let expected = version(there.program);
-        assert_eq!(endpoint["icinga_version"].as_f64(), Some(expected), "{endpoint:#?}");
+        assert_eq!(
+            endpoint["icinga_version"].as_f64(),
+            Some(expected),
+            "{endpoint:#?}"
+        );
         let capabilities = endpoint["capabilities"].as_f64().unwrap_or_default();
         assert!(capabilities as u64 & 1 == 1, "{endpoint:#?}");
     }
@@ -90,7 +101,11 @@ fn expect_remote_result(master: &Node) -> Value {
     assert_eq!(result["scheduling_source"], "master", "{result:#?}");
     assert_eq!(result["active"], true, "{result:#?}");
     let perfdata = &result["performance_data"];
-    assert_eq!(*perfdata, json!(["'a b'=1.5ms;2;3;0;10", "c=7%"]), "{result:#?}");
+    assert_eq!(
+        *perfdata,
+        json!(["'a b'=1.5ms;2;3;0;10", "c=7%"]),
+        "{result:#?}"
+    );
     assert_eq!(service["state"], 1);
     service
 }
@@ -105,18 +120,28 @@ fn expect_heartbeats(master: &Node, agent: &Node) {
 /// The agent dies and comes back; the master notices both, and checks go on.
 fn expect_return(master: &Node, agent: &mut Node) {
     agent.kill();
-    master.wait_object("endpoints", "agent", "gone", |attrs| attrs["connected"] == false);
+    master.wait_object("endpoints", "agent", "gone", |attrs| {
+        attrs["connected"] == false
+    });
     let before = last_check(master);
     agent.start();
-    master.wait_object("endpoints", "agent", "back", |attrs| attrs["connected"] == true);
-    wait_for("a result after the return", || master.logs() + &agent.logs(), || {
-        (last_check(master) > before).then_some(())
+    master.wait_object("endpoints", "agent", "back", |attrs| {
+        attrs["connected"] == true
     });
+    wait_for(
+        "a result after the return",
+        || master.logs() + &agent.logs(),
+        || (last_check(master) > before).then_some(()),
+    );
 }
 
 fn last_check(master: &Node) -> f64 {
-    let service = master.object("services", "agent!remote").unwrap_or_default();
-    service["last_check_result"]["execution_end"].as_f64().unwrap_or_default()
+    let service = master
+        .object("services", "agent!remote")
+        .unwrap_or_default();
+    service["last_check_result"]["execution_end"]
+        .as_f64()
+        .unwrap_or_default()
 }
 
 fn whole_story(master: Program, agent: Program, dialler: Dialler) {
@@ -174,8 +199,10 @@ fn bad_agents_are_told_apart() {
     deaf.certify(&authority);
     // The master knows this agent as "agent"; its certificate says "liar".
     liar.certify(&authority);
-    let text = zones(&[("agent", Some(liar.port)), ("deaf", Some(deaf.port))], None)
-        + &checks("agent", 1)
+    let text = zones(
+        &[("agent", Some(liar.port)), ("deaf", Some(deaf.port))],
+        None,
+    ) + &checks("agent", 1)
         + &checks("deaf", 1);
     master.configure("", &text);
     deaf.configure("accept_commands = false", &zones(&[("deaf", None)], None));
@@ -184,13 +211,21 @@ fn bad_agents_are_told_apart() {
     liar.start();
     master.start_and_wait();
     let service = master.wait_object("services", "deaf!remote", "was answered", |attrs| {
-        attrs["last_check_result"]["output"].as_str().is_some_and(|text| !text.is_empty())
+        attrs["last_check_result"]["output"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty())
     });
     let result = &service["last_check_result"];
     assert_eq!(result["state"], 3, "{result:#?}");
-    assert_eq!(result["output"], "Endpoint 'deaf' does not accept commands.", "{result:#?}");
+    assert_eq!(
+        result["output"], "Endpoint 'deaf' does not accept commands.",
+        "{result:#?}"
+    );
     let line = master.wait_log(&["liar", "agent"]);
-    assert!(line.contains("warning") || line.contains("critical"), "{line}");
+    assert!(
+        line.contains("warning") || line.contains("critical"),
+        "{line}"
+    );
     let endpoint = master.object("endpoints", "agent").unwrap();
     assert_eq!(endpoint["connected"], false, "{endpoint:#?}");
     let endpoint = master.object("endpoints", "deaf").unwrap();
@@ -213,18 +248,23 @@ fn a_reload_touches_only_what_changed() {
            object Host \"steady\" { check_command = \"dummy\"; check_interval = 1h }\n\
            object Host \"running\" { check_command = \"slow\"; check_interval = 1h }\n";
     let removed = "object Host \"leaver\" { check_command = \"dummy\" }\n";
-    let added = "object Host \"newcomer\" { check_command = \"echo-state\"; check_interval = 2s }\n";
+    let added =
+        "object Host \"newcomer\" { check_command = \"echo-state\"; check_interval = 2s }\n";
     master.configure("", &(base.clone() + removed));
     agent.start();
     master.start_and_wait();
     expect_link(&master, &agent);
     expect_remote_result(&master);
     let run_now = json!({ "type": "Host", "filter": "host.name == \"running\"", "force": true });
-    let (status, _) = master.post("/v1/actions/reschedule-check", &run_now).unwrap();
+    let (status, _) = master
+        .post("/v1/actions/reschedule-check", &run_now)
+        .unwrap();
     assert_eq!(status, 200);
-    wait_for("the slow check to start", || master.logs(), || {
-        master.dir.join("started").exists().then_some(())
-    });
+    wait_for(
+        "the slow check to start",
+        || master.logs(),
+        || master.dir.join("started").exists().then_some(()),
+    );
     master.wait_object("hosts", "steady", "is planned", |attrs| {
         attrs["next_check"].as_f64() > attrs["last_check"].as_f64()
             && attrs["last_check"].as_f64() > Some(0.0)
@@ -232,7 +272,11 @@ fn a_reload_touches_only_what_changed() {
     let before = master.connections();
     let agent_link = |connections: &[String]| -> Vec<String> {
         let needle = format!(":{}", agent.port);
-        connections.iter().filter(|line| line.contains(&needle)).cloned().collect()
+        connections
+            .iter()
+            .filter(|line| line.contains(&needle))
+            .cloned()
+            .collect()
     };
     assert_eq!(agent_link(&before).len(), 1, "{before:?}");
     let next_check = master.object("hosts", "steady").unwrap()["next_check"].clone();
@@ -245,7 +289,10 @@ fn a_reload_touches_only_what_changed() {
     });
     assert_eq!(master.object("hosts", "leaver"), None);
     assert_eq!(agent_link(&master.connections()), agent_link(&before));
-    assert_eq!(master.object("hosts", "steady").unwrap()["next_check"], next_check);
+    assert_eq!(
+        master.object("hosts", "steady").unwrap()["next_check"],
+        next_check
+    );
     assert_eq!(master.pid(), process);
     std::fs::write(master.dir.join("go"), "").unwrap();
     let running = master.wait_object("hosts", "running", "its check finished", |attrs| {
@@ -253,7 +300,10 @@ fn a_reload_touches_only_what_changed() {
     });
     assert_eq!(running["last_check_result"]["state"], 0);
 
-    master.configure("", &(base + added + "object Host \"broken\" { check_commandd = 1 }\n"));
+    master.configure(
+        "",
+        &(base + added + "object Host \"broken\" { check_commandd = 1 }\n"),
+    );
     master.signal("HUP");
     let line = master.wait_log(&["check_commandd"]);
     assert!(line.contains("critical"), "{line}");
@@ -276,10 +326,23 @@ fn stock_agents_enrol_at_a_bheka_master() {
     let certs = master.dir.join("data/certs");
     let path = |name: &str| certs.join(name).display().to_string();
     master.run(&[
-        "pki", "new-cert", "--cn", "master", "--key", &path("master.key"), "--csr",
+        "pki",
+        "new-cert",
+        "--cn",
+        "master",
+        "--key",
+        &path("master.key"),
+        "--csr",
         &path("master.csr"),
     ]);
-    master.run(&["pki", "sign-csr", "--csr", &path("master.csr"), "--cert", &path("master.crt")]);
+    master.run(&[
+        "pki",
+        "sign-csr",
+        "--csr",
+        &path("master.csr"),
+        "--cert",
+        &path("master.crt"),
+    ]);
     std::fs::copy(master.dir.join("data/ca/ca.crt"), certs.join("ca.crt")).unwrap();
     let text = "const TicketSalt = \"pepper\"\n".to_owned()
         + &zones(&[("ticketed", None), ("patient", None)], None);
@@ -290,28 +353,42 @@ fn stock_agents_enrol_at_a_bheka_master() {
 
     let mut ticketed = enrol(&master, "ticketed", Some(&ticket));
     ticketed.start();
-    master.wait_object("endpoints", "ticketed", "connected", |attrs| attrs["connected"] == true);
+    master.wait_object("endpoints", "ticketed", "connected", |attrs| {
+        attrs["connected"] == true
+    });
 
     let mut patient = enrol(&master, "patient", None);
     patient.start();
-    let fingerprint = wait_for("the request to be listed", || master.logs(), || {
-        let list = master.run(&["ca", "list", "--json"]);
-        let list: Value = serde_json::from_slice(&list.stdout).ok()?;
-        let mut requests = list.as_object()?.iter();
-        let (fingerprint, _) = requests.find(|(_, request)| {
-            request["subject"].as_str().is_some_and(|subject| subject.contains("patient"))
-        })?;
-        Some(fingerprint.clone())
-    });
+    let fingerprint = wait_for(
+        "the request to be listed",
+        || master.logs(),
+        || {
+            let list = master.run(&["ca", "list", "--json"]);
+            let list: Value = serde_json::from_slice(&list.stdout).ok()?;
+            let mut requests = list.as_object()?.iter();
+            let (fingerprint, _) = requests.find(|(_, request)| {
+                request["subject"]
+                    .as_str()
+                    .is_some_and(|subject| subject.contains("patient"))
+            })?;
+            Some(fingerprint.clone())
+        },
+    );
     master.run(&["ca", "sign", &fingerprint]);
-    master.wait_object("endpoints", "patient", "connected", |attrs| attrs["connected"] == true);
+    master.wait_object("endpoints", "patient", "connected", |attrs| {
+        attrs["connected"] == true
+    });
 }
 
 /// `icinga2 node setup` of an agent that dials the master.
 fn enrol(master: &Node, name: &str, ticket: Option<&str>) -> Node {
     let agent = Node::new(Program::Icinga2, name);
     // What `node setup` expects of a configuration directory.
-    for folder in ["etc/features-available", "etc/features-enabled", "etc/conf.d"] {
+    for folder in [
+        "etc/features-available",
+        "etc/features-enabled",
+        "etc/conf.d",
+    ] {
         std::fs::create_dir_all(agent.dir.join(folder)).unwrap();
     }
     std::fs::write(agent.dir.join("etc/features-available/api.conf"), "").unwrap();
@@ -323,14 +400,35 @@ fn enrol(master: &Node, name: &str, ticket: Option<&str>) -> Node {
     let trusted = agent.dir.join("trusted.crt").display().to_string();
     let port = master.port.to_string();
     agent.run(&[
-        "pki", "save-cert", "--host", "127.0.0.1", "--port", &port, "--trustedcert", &trusted,
+        "pki",
+        "save-cert",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port,
+        "--trustedcert",
+        &trusted,
     ]);
     let endpoint = format!("master,127.0.0.1,{port}");
     let parent = format!("127.0.0.1,{port}");
     let mut arguments = vec![
-        "node", "setup", "--cn", name, "--zone", name, "--endpoint", &endpoint, "--parent_zone",
-        "master", "--parent_host", &parent, "--trustedcert", &trusted, "--accept-commands",
-        "--accept-config", "--disable-confd",
+        "node",
+        "setup",
+        "--cn",
+        name,
+        "--zone",
+        name,
+        "--endpoint",
+        &endpoint,
+        "--parent_zone",
+        "master",
+        "--parent_host",
+        &parent,
+        "--trustedcert",
+        &trusted,
+        "--accept-commands",
+        "--accept-config",
+        "--disable-confd",
     ];
     if let Some(ticket) = ticket {
         arguments.extend(["--ticket", ticket]);
@@ -346,4 +444,51 @@ fn enrol(master: &Node, name: &str, ticket: Option<&str>) -> Node {
     )
     .unwrap();
     agent
+}
+
+/// Files of a global zone reach a stock agent, and again after a reload that changes them.
+#[test]
+fn a_stock_agent_takes_configuration_from_a_bheka_master() {
+    if !has_icinga2("a_stock_agent_takes_configuration_from_a_bheka_master") {
+        return;
+    }
+    let (_authority, mut master, mut agent) =
+        pair(Program::Bheka, Program::Icinga2, Dialler::Master);
+    let global = "object Zone \"everywhere\" { global = true }\n";
+    let text = zones(&[("agent", Some(agent.port))], None)
+        + global
+        + "object Host \"agent\" { check_command = \"dummy\"; zone = \"master\" }\n\
+           object Service \"synced\" {\n  host_name = \"agent\"\n  zone = \"master\"\n  \
+           check_command = \"synced\"\n  command_endpoint = \"agent\"\n  \
+           check_interval = 2s\n  retry_interval = 2s\n}\n";
+    master.configure("", &text);
+    agent.configure(AGENT_LISTENER, &(zones(&[("agent", None)], None) + global));
+    let zone = master.dir.join("etc/zones.d/everywhere");
+    std::fs::create_dir_all(&zone).unwrap();
+    let command = |text: &str| {
+        let command = format!(
+            "object CheckCommand \"synced\" {{ command = [ \"/bin/echo\", \"{text}\" ] }}\n"
+        );
+        std::fs::write(zone.join("commands.conf"), command).unwrap();
+    };
+    command("first version");
+    agent.start();
+    master.start_and_wait();
+    let shows =
+        |text: &'static str| move |attrs: &Value| attrs["last_check_result"]["output"] == text;
+    master.wait_object(
+        "services",
+        "agent!synced",
+        "first version",
+        shows("first version"),
+    );
+    command("second version");
+    master.signal("HUP");
+    master.wait_object(
+        "services",
+        "agent!synced",
+        "second version",
+        shows("second version"),
+    );
+    assert!(master.is_running());
 }

@@ -151,10 +151,7 @@ impl Cluster {
             Input::ZoneFiles {
                 zones,
                 authoritative,
-            } => {
-                self.zone_files = zones;
-                self.authoritative = authoritative;
-            }
+            } => self.replace_zone_files(zones, authoritative),
             Input::PkiState(state) => self.pki = state,
             Input::Pki(answer) => self.pki_answer(answer),
             Input::DropLinks { reason } => self.drop_links(&reason),

@@ -1,11 +1,14 @@
 //! What a peer is sent when it comes: requests for certificates, configuration, and what it
 //! missed. Live messages wait until then.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use bheka_value::{Str, Timestamp, Value};
 
 use crate::api::{Effect, LinkId, Severity};
 use crate::cluster::Cluster;
-use crate::config_sync;
+use crate::config_sync::{self, ZoneFiles};
 use crate::log::{LogFile, LogPage};
 use crate::message::Message;
 use crate::receive::Outcome;
@@ -42,17 +45,54 @@ impl Cluster {
                 self.send(link, &Message::call("pki::RequestCertificate", params));
             }
         }
-        let zone = self.topology.zone_of(endpoint).cloned();
-        if let Some(zone) = zone
-            && matches!(
-                relation,
-                Some(Relation::Own | Relation::Child | Relation::Descendant)
-            )
-        {
-            let params = config_sync::update_params(&self.zone_files, &self.topology, &zone);
+        if let Some(params) = self.update_params_for(endpoint) {
             self.send(link, &Message::call("config::Update", params));
         }
         self.begin_replay(link, endpoint);
+    }
+
+    /// What `config::Update` says to an endpoint; `None` for those that get none from this node.
+    fn update_params_for(&self, endpoint: &str) -> Option<Value> {
+        let relation = self.topology.endpoint(endpoint)?.relation;
+        if !matches!(
+            relation,
+            Relation::Own | Relation::Child | Relation::Descendant
+        ) {
+            return None;
+        }
+        let zone = self.topology.zone_of(endpoint)?;
+        Some(config_sync::update_params(
+            &self.zone_files,
+            &self.topology,
+            zone,
+        ))
+    }
+
+    /// Other files of zones are in force. Icinga 2 sends them when the links come back after its
+    /// reload; here links stay, so whom it concerns is told at once.
+    pub(crate) fn replace_zone_files(
+        &mut self,
+        zones: Arc<BTreeMap<Str, ZoneFiles>>,
+        authoritative: BTreeSet<Str>,
+    ) {
+        let linked = self.peers.iter();
+        let linked: Vec<(Str, LinkId)> = linked
+            .filter_map(|(endpoint, peer)| Some((endpoint.clone(), peer.link?)))
+            .collect();
+        let before: Vec<Option<Value>> = linked
+            .iter()
+            .map(|(endpoint, _)| self.update_params_for(endpoint))
+            .collect();
+        self.zone_files = zones;
+        self.authoritative = authoritative;
+        for ((endpoint, link), before) in linked.into_iter().zip(before) {
+            match self.update_params_for(&endpoint) {
+                Some(params) if before.as_ref() != Some(&params) => {
+                    self.send(link, &Message::call("config::Update", params));
+                }
+                _ => {}
+            }
+        }
     }
 
     fn begin_replay(&mut self, link: LinkId, endpoint: &Str) {

@@ -25,7 +25,7 @@ pub use certificate::Certificate;
 pub use files::{Mode, create_private_dir, write_atomic};
 pub use key::{KeyKind, PrivateKey};
 pub use requests::{REQUEST_SECONDS_MAX, RequestStore, StoredRequest, is_fingerprint};
-pub use ticket::{constant_time_equal, ticket, ticket_is_valid};
+pub use ticket::{constant_time_equal, sha256_hex, ticket, ticket_is_valid};
 pub use verify::{Crl, Purpose, TrustAnchors, Untrusted, host_matches};
 
 pub(crate) use certificate::{public_key_of, public_key_parts};
