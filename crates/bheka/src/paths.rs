@@ -58,6 +58,8 @@ pub(crate) struct Paths {
     pub(crate) vars_path: PathBuf,
     /// `PidPath`
     pub(crate) pid_path: PathBuf,
+    /// Where the files of zones lie that a parent has sent: `DataDir/api/zones`.
+    pub(crate) received_zones_dir: PathBuf,
 }
 
 impl Paths {
@@ -147,6 +149,7 @@ impl Paths {
             objects_path: get("ObjectsPath", cache_dir.join(format!("{app}.debug"))),
             vars_path: get("VarsPath", cache_dir.join(format!("{app}.vars"))),
             pid_path: get("PidPath", init_run_dir.join(format!("{app}.pid"))),
+            received_zones_dir: data_dir.join("api/zones"),
             config_dir,
             data_dir,
             cache_dir,

@@ -446,14 +446,23 @@ fn enrol(master: &Node, name: &str, ticket: Option<&str>) -> Node {
     agent
 }
 
-/// Files of a global zone reach a stock agent, and again after a reload that changes them.
 #[test]
 fn a_stock_agent_takes_configuration_from_a_bheka_master() {
-    if !has_icinga2("a_stock_agent_takes_configuration_from_a_bheka_master") {
-        return;
+    if has_icinga2("a_stock_agent_takes_configuration_from_a_bheka_master") {
+        configuration_travels(Program::Bheka, Program::Icinga2);
     }
-    let (_authority, mut master, mut agent) =
-        pair(Program::Bheka, Program::Icinga2, Dialler::Master);
+}
+
+#[test]
+fn a_bheka_agent_takes_configuration_from_a_stock_master() {
+    if has_icinga2("a_bheka_agent_takes_configuration_from_a_stock_master") {
+        configuration_travels(Program::Icinga2, Program::Bheka);
+    }
+}
+
+/// Files of a global zone reach the agent, and again after a reload that changes them.
+fn configuration_travels(master: Program, agent: Program) {
+    let (_authority, mut master, mut agent) = pair(master, agent, Dialler::Master);
     let global = "object Zone \"everywhere\" { global = true }\n";
     let text = zones(&[("agent", Some(agent.port))], None)
         + global

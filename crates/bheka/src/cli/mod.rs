@@ -81,7 +81,9 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let level = invocation.value("log-level");
     if level.is_some_and(|level| level.parse::<Severity>().is_err()) {
         let text = "Invalid log level set. Default is 'information'.";
-        say(Severity::Critical, version::PROGRAM, text);
+        let record = Record::now(Severity::Critical, version::PROGRAM, text);
+        print(&record.line(log::Format::Text, settings.color));
+        return ExitCode::FAILURE;
     }
     match run(&words, &invocation, settings) {
         Ok(code) => code,

@@ -69,8 +69,8 @@ pub(super) fn zone_dirs(paths: &Paths, logs: &LogSinks) -> Vec<ZoneDir> {
         });
     }
     own.extend(packages(paths).iter().flat_map(Package::zones));
-    let received = paths.data_dir.join("api/zones");
-    for zone in subdirs(&received) {
+    let received = &paths.received_zones_dir;
+    for zone in subdirs(received) {
         if own.contains(&zone) {
             let text = format!(
                 "Ignoring non local config include for zone '{zone}': We already have an \

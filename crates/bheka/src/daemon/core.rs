@@ -42,6 +42,7 @@ pub(crate) struct Core {
     pub(crate) replay: ReplayLog,
     pub(crate) saving: Saving,
     pub(crate) jobs: Jobs,
+    pub(crate) updates: mpsc::Sender<(Str, Box<bheka_cluster::config_sync::ConfigUpdate>)>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) links: HashMap<LinkId, LinkHandle>,
     pub(crate) node_name: Str,
@@ -320,7 +321,15 @@ impl Core {
             Effect::ReadLog { link, file, offset } => self.read_log(link, file, offset),
             Effect::Pki(order) => self.certificates.carry_out(order),
             Effect::ConfigUpdate { endpoint, update } => {
-                super::config_sync::take(&endpoint, &update);
+                if self.updates.try_send((endpoint.clone(), update)).is_err() {
+                    // It is sent again whenever the link comes up.
+                    let text = format!(
+                        "Configuration update from '{endpoint}' is not taken: another one is \
+                         being checked"
+                    );
+                    self.logs
+                        .write(crate::log::Severity::Warning, "ApiListener", text);
+                }
             }
             Effect::Log {
                 severity,

@@ -67,26 +67,26 @@ pub(crate) fn leave_terminal(daemonize: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Turns away from the terminal: what is still written to standard output and error (by a panic,
-/// in the main) goes to the file of `--errorlog`, or nowhere.
+/// Turns away from the terminal: what is still written to standard error (by a panic, in the main)
+/// goes to the file of `--errorlog`, or nowhere, and so does standard output.
 ///
 /// # Errors
-/// When the file cannot be opened.
+/// When a file cannot be opened.
 pub(crate) fn close_stdio(errorlog: Option<&Path>) -> anyhow::Result<()> {
-    let path = errorlog.unwrap_or(Path::new("/dev/null"));
-    let output = OpenOptions::new()
+    let path = errorlog.unwrap_or(Path::new(NULL));
+    let errors = OpenOptions::new()
         .create(true)
         .append(true)
         .open(path)
         .with_context(|| format!("cannot open the error log '{}'", path.display()))?;
-    let input = OpenOptions::new()
-        .read(true)
-        .open("/dev/null")
-        .context("cannot open /dev/null")?;
-    rustix::stdio::dup2_stdin(input.as_fd()).context("cannot close standard input")?;
-    rustix::stdio::dup2_stdout(output.as_fd()).context("cannot close standard output")?;
-    rustix::stdio::dup2_stderr(output.as_fd()).context("cannot close standard error")
+    let null = OpenOptions::new().read(true).write(true).open(NULL);
+    let null = null.with_context(|| format!("cannot open {NULL}"))?;
+    rustix::stdio::dup2_stdin(null.as_fd()).context("cannot close standard input")?;
+    rustix::stdio::dup2_stdout(null.as_fd()).context("cannot close standard output")?;
+    rustix::stdio::dup2_stderr(errors.as_fd()).context("cannot close standard error")
 }
+
+const NULL: &str = "/dev/null";
 
 /// In the background process: lets the parent end.
 pub(crate) fn report_ready() {

@@ -28,6 +28,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bheka_api::{Api, Template};
+use bheka_cluster::config_sync::ConfigUpdate;
 use bheka_cluster::{Cluster, Input};
 use bheka_lang::Globals;
 use bheka_model::{Board, ConfigObject, Generation};
@@ -52,6 +53,12 @@ use self::store::Store;
 use crate::cli::DaemonOptions;
 use crate::config;
 use crate::settings::Settings;
+
+/// What a parent sent.
+type Update = (Str, Box<ConfigUpdate>);
+
+/// Updates that may wait; each is sent again with the next connection.
+const UPDATES_LEN_MAX: usize = 4;
 
 /// How long the writer may take to save everything at the end.
 const FINISH_PATIENCE: Duration = Duration::from_secs(60);
@@ -121,6 +128,7 @@ impl Daemon {
         let (jobs, queue) = Jobs::queue();
         let runtime = tokio::runtime::Handle::current();
         let (end, ending) = watch::channel(false);
+        let (update_sender, mut updates) = mpsc::channel(UPDATES_LEN_MAX);
         let listener = generation.of_type("ApiListener").next().cloned();
         let node_name = node_name(&settings, &generation);
         let files = IdentityFiles::in_directory(&settings.paths.certs_dir(), &node_name);
@@ -158,6 +166,7 @@ impl Daemon {
             certificates: &certificates,
             local_endpoint: &local_endpoint,
             node_name: &node_name,
+            updates: update_sender,
             program_start,
         })?;
         let templates = Arc::new(ArcSwap::from_pointee(loaded.templates));
@@ -196,7 +205,7 @@ impl Daemon {
         detach::report_ready();
         tracing::info!(target: "cli", "Started; {} hosts, {} services",
             generation.count("Host"), generation.count("Service"));
-        daemon.wait(&mut signals).await;
+        daemon.wait(&mut signals, &mut updates).await;
         notify(&[sd_notify::NotifyState::Stopping]);
         tracing::info!(target: "Application", "Shutting down...");
         end.send_replace(true);
@@ -334,13 +343,20 @@ impl Daemon {
     }
 
     /// Serves signals until one says to end.
-    async fn wait(&mut self, signals: &mut Signals) {
+    async fn wait(&mut self, signals: &mut Signals, updates: &mut mpsc::Receiver<Update>) {
         let mut hourly = tokio::time::interval(Duration::from_secs(3600));
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return,
                 _ = signals.interrupt.recv() => return,
-                _ = signals.hangup.recv() => self.reload().await,
+                _ = signals.hangup.recv() => {
+                    tracing::info!(target: "Application", "Received HUP signal, reloading the \
+                        configuration; connections and checks go on");
+                    self.reload().await;
+                }
+                Some((endpoint, update)) = updates.recv() => {
+                    self.take_update(&endpoint, update).await;
+                }
                 _ = signals.user1.recv() => {
                     tracing::info!(target: "Application", "Received USR1 signal, reopening \
                         application logs.");
@@ -359,8 +375,6 @@ impl Daemon {
     /// stays.
     async fn reload(&mut self) {
         let started = std::time::Instant::now();
-        tracing::info!(target: "Application", "Received HUP signal, reloading the configuration; \
-            connections and checks go on");
         notify_reloading();
         self.generations += 1;
         let (settings, options) = (self.settings.clone(), self.options.clone());
@@ -389,6 +403,45 @@ impl Daemon {
             diff.added.len(), diff.changed.len(), diff.removed.len(), diff.unchanged);
     }
 
+    /// Takes the configuration that a parent sent, when it differs and is valid as a whole.
+    async fn take_update(&mut self, endpoint: &Str, update: Box<ConfigUpdate>) {
+        self.generations += 1;
+        let (settings, options) = (self.settings.clone(), self.options.clone());
+        let number = self.generations;
+        let checking = tokio::task::spawn_blocking(move || {
+            let changed = config_sync::stage(&settings.paths, &update)
+                .context("cannot stage the configuration")?;
+            if changed.is_empty() {
+                return Ok(None);
+            }
+            let mut staged = settings.clone();
+            staged.paths.received_zones_dir = config_sync::staging_dir(&settings.paths);
+            let Some(loaded) = config::load(&staged, &options, number)? else {
+                bail!("the configuration has errors, see above");
+            };
+            loaded.globals.retire();
+            config_sync::promote(&settings.paths).context("cannot put the files in place")?;
+            Ok(Some(changed))
+        });
+        let outcome = checking
+            .await
+            .map_err(anyhow::Error::from)
+            .and_then(|outcome| outcome);
+        match outcome {
+            Ok(None) => tracing::info!(target: "ApiListener",
+                "Received configuration updates from endpoint '{endpoint}' are equal to \
+                 production, not triggering reload."),
+            Ok(Some(zones)) => {
+                let zones: Vec<&str> = zones.iter().map(Str::as_str).collect();
+                tracing::info!(target: "ApiListener", "Configuration of zones '{}' from endpoint \
+                    '{endpoint}' is valid, reloading", zones.join("', '"));
+                self.reload().await;
+            }
+            Err(error) => tracing::error!(target: "ApiListener", "Config validation failed for \
+                the update from endpoint '{endpoint}': {error:#}. What was in force stays."),
+        }
+    }
+
     async fn refuse(&self, why: &str) {
         tracing::error!(target: "Application", "Reload refused: {why}. The running configuration \
             stays in force.");
@@ -410,6 +463,7 @@ struct CoreParts<'a> {
     certificates: &'a Certificates,
     local_endpoint: &'a Str,
     node_name: &'a Str,
+    updates: mpsc::Sender<Update>,
     program_start: Timestamp,
 }
 
@@ -475,6 +529,7 @@ fn start_core(parts: CoreParts<'_>) -> anyhow::Result<ReadyCore> {
         replay,
         saving: Saving::new(store, clock::now()),
         jobs: parts.jobs.clone(),
+        updates: parts.updates,
         runtime: parts.runtime.clone(),
         links: HashMap::new(),
         node_name: parts.node_name.clone(),
