@@ -197,6 +197,9 @@ impl Core {
             .push_back(Work::Monitor(bheka_monitor::Input::Authority(authority)));
         self.settle(agenda);
         self.publish_changed(agenda);
+        // A check right after the start must not see a node without endpoints.
+        self.refresh_figures(clock::now(), agenda);
+        self.settle(agenda);
         self.saving.mark_all();
     }
 
