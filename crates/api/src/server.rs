@@ -78,10 +78,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let head = match self.head().await {
             Ok(Ok(head)) => head,
             Ok(Err(cause)) => {
+                tracing::warn!(
+                    target: "HttpServerConnection",
+                    "Closing HTTP connection from {}: {cause}",
+                    self.peer.remote,
+                );
                 let response = self.api.refuse_head(cause);
                 return self.send(&response, true).await.ok().map(|()| Next::End);
             }
-            Err(Gone) => return None,
+            Err(Gone) => {
+                if !self.buffer.is_empty() {
+                    tracing::info!(
+                        target: "HttpServerConnection",
+                        "Closing HTTP connection from {}: incomplete request",
+                        self.peer.remote,
+                    );
+                }
+                return None;
+            }
         };
         let started = Instant::now();
         let Head {

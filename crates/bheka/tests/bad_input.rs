@@ -270,30 +270,46 @@ fn http_that_is_none() {
     }
     let mut stage = Stage::new();
     let port = stage.master.port;
-    let mut peer = Peer::tls(port, None, "a bad request line");
-    peer.send(b"NONSENSE\r\n\r\n");
-    peer.expect("HTTP/1.1 400");
-    peer.expect_end();
-    stage.expect_unharmed("a bad request line");
-
-    let mut peer = Peer::tls(port, None, "bytes that are neither");
-    peer.send(b"\x00\xff\xfe garbage\r\n\r\n");
-    peer.expect("HTTP/1.1 400");
-    peer.expect_end();
-    stage.expect_unharmed("bytes that are neither");
-
-    let mut peer = Peer::tls(port, None, "a huge header");
-    let mut request = b"GET /v1 HTTP/1.1\r\nHost: x\r\nX-Long: ".to_vec();
-    request.extend(std::iter::repeat_n(b'a', 3 << 20));
-    request.extend_from_slice(b"\r\n\r\n");
-    peer.send(&request);
-    peer.expect("HTTP/1.1 4");
-    peer.expect_end();
-    stage.expect_unharmed("a huge header");
+    let start = stage.mark();
+    let mut huge = b"GET /v1 HTTP/1.1\r\nHost: x\r\nX-Long: ".to_vec();
+    huge.extend(std::iter::repeat_n(b'a', 3 << 20));
+    huge.extend_from_slice(b"\r\n\r\n");
+    for (what, request, cause) in [
+        ("a bad request line", &b"NONSENSE\r\n\r\n"[..], "bad method"),
+        (
+            "bytes that are neither",
+            b"\x00\xff\xfe garbage\r\n\r\n",
+            "bad method",
+        ),
+        ("another protocol", b"GET / SIP/2.0\r\n\r\n", "bad version"),
+        (
+            "a bad header",
+            b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            "bad field",
+        ),
+        (
+            "two lengths",
+            b"GET / HTTP/1.1\r\nContent-Length: 1, 2\r\n\r\n",
+            "bad Content-Length",
+        ),
+        ("a huge header", &huge, "header limit exceeded"),
+    ] {
+        let mark = stage.mark();
+        let mut peer = Peer::tls(port, None, what);
+        peer.send(request);
+        peer.expect("HTTP/1.1 400");
+        peer.expect_end();
+        stage.wait_line(mark, &["warning/HttpServerConnection", "127.0.0.1:", cause]);
+        stage.expect_unharmed(what);
+    }
 
     let mut peer = Peer::tls(port, None, "half a request");
     peer.send(b"GET /v1 HTTP/1.1\r\nHost: x\r\n");
     peer.expect_end();
+    stage.wait_line(
+        start,
+        &["information/HttpServerConnection", "incomplete request"],
+    );
     stage.expect_unharmed("half a request");
 
     let mut peer = Peer::tls(port, None, "no credentials");
