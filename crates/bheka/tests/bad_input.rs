@@ -4,6 +4,8 @@
 //!
 //! Deadlines are waited for as events; no time is measured.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
 #[path = "support/peer.rs"]
 mod peer;
 mod support;

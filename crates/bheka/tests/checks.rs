@@ -1,6 +1,8 @@
 //! Checks as they run: time limits, processes, limits of output and number, soft and hard states;
 //! and what comes of it, held against a real Icinga 2 on the same configuration.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -37,7 +39,10 @@ fn runs(texts: &[(&str, &str)]) -> String {
     texts
         .iter()
         .map(|(name, text)| {
-            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "$$");
+            let text = text
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('$', "$$");
             format!("object Service \"{name}\" {{ import \"s\"; vars.text = \"{text}\" }}\n")
         })
         .collect()
@@ -46,7 +51,9 @@ fn runs(texts: &[(&str, &str)]) -> String {
 /// Checks all services now.
 fn check_now(node: &Node, filter: &str) {
     let body = json!({ "type": "Service", "filter": filter, "force": true });
-    let (status, body) = node.post("/v1/actions/reschedule-check", &body).expect("an answer");
+    let (status, body) = node
+        .post("/v1/actions/reschedule-check", &body)
+        .expect("an answer");
     assert_eq!(status, 200, "{body:#?}");
 }
 
@@ -68,8 +75,12 @@ fn children(pid: u32) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let path = entry.path().join("stat");
-        let Ok(stat) = std::fs::read_to_string(path) else { continue };
-        let Some((head, tail)) = stat.rsplit_once(") ") else { continue };
+        let Ok(stat) = std::fs::read_to_string(path) else {
+            continue;
+        };
+        let Some((head, tail)) = stat.rsplit_once(") ") else {
+            continue;
+        };
         let mut fields = tail.split(' ');
         let (state, parent) = (fields.next().unwrap(), fields.next().unwrap());
         if parent == pid.to_string() {
@@ -83,7 +94,9 @@ fn children(pid: u32) -> Vec<String> {
 fn is_somewhere(text: &str) -> bool {
     std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).replace('\0', " ").contains(text)
+        String::from_utf8_lossy(&line)
+            .replace('\0', " ")
+            .contains(text)
     })
 }
 
@@ -105,7 +118,10 @@ fn plugins_end_as_with_icinga2() {
         ("both", "echo out; echo err >&2"),
         ("bytes", "printf 'a\\377b\\n'"),
         ("late", "echo before; sleep 100"),
-        ("stubborn", "trap '' TERM; echo before; while :; do sleep 1; done"),
+        (
+            "stubborn",
+            "trap '' TERM; echo before; while :; do sleep 1; done",
+        ),
         ("table", "printf 'text\\n|x=1\\n'"),
         ("blank", "printf '\\n\\n  text  \\n\\n'"),
         ("signal", "echo before; kill -9 $$"),
@@ -123,15 +139,30 @@ fn plugins_end_as_with_icinga2() {
         node.start_and_wait();
         check_now(&node, "true");
         let mut results = Vec::new();
-        for service in texts.iter().map(|(name, _)| *name).chain(["missing", "polite"]) {
+        for service in texts
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(["missing", "polite"])
+        {
             let result = result(&node, service);
-            let kept = ["output", "exit_status", "state", "performance_data", "command", "active"]
-                .map(|name| (name, result[name].clone()));
+            let kept = [
+                "output",
+                "exit_status",
+                "state",
+                "performance_data",
+                "command",
+                "active",
+            ]
+            .map(|name| (name, result[name].clone()));
             results.push((service, kept));
         }
         if program == Program::Bheka {
             let mut late = result(&node, "late");
-            assert_eq!(output(&late).matches("<Timeout exceeded.>").count(), 1, "{late:#?}");
+            assert_eq!(
+                output(&late).matches("<Timeout exceeded.>").count(),
+                1,
+                "{late:#?}"
+            );
             assert_eq!(late["exit_status"], 128);
             late = result(&node, "polite");
             assert_eq!(late["exit_status"], 128, "too late is too late: {late:#?}");
@@ -153,24 +184,37 @@ fn no_process_is_left_behind() {
     }
     let unique = format!("97.{}", std::process::id());
     let mut texts: Vec<(String, String)> = (0..20)
-        .map(|number| (format!("group{number}"), format!("sleep {unique} & sleep {unique}; wait")))
+        .map(|number| {
+            (
+                format!("group{number}"),
+                format!("sleep {unique} & sleep {unique}; wait"),
+            )
+        })
         .collect();
     let orphan = format!("(trap '' TERM; sleep {unique}; sleep {unique}) & echo parent; exit 0");
     let orphan = orphan.replace(&unique, &format!("1.{}", std::process::id()));
     texts.push(("quick".to_owned(), orphan));
-    let texts: Vec<(&str, &str)> = texts.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let texts: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
     let mut node = node(Program::Bheka, &runs(&texts));
     node.start_and_wait();
     check_now(&node, "true");
     for number in 0..20 {
         let result = result(&node, &format!("group{number}"));
-        assert!(output(&result).contains("<Timeout exceeded.>"), "{result:#?}");
+        assert!(
+            output(&result).contains("<Timeout exceeded.>"),
+            "{result:#?}"
+        );
     }
     // A process that outlives its plugin does not hold up the result.
     assert_eq!(output(&result(&node, "quick")), "parent");
-    wait_for("all processes to end", || format!("{:?}", children(node.pid())), || {
-        (children(node.pid()).is_empty() && !is_somewhere(&unique)).then_some(())
-    });
+    wait_for(
+        "all processes to end",
+        || format!("{:?}", children(node.pid())),
+        || (children(node.pid()).is_empty() && !is_somewhere(&unique)).then_some(()),
+    );
     // At its end the daemon takes running plugins along, and their end is no result.
     let lasting = format!("98.{}", std::process::id());
     let text = format!("echo $PPID > started; sleep {lasting}");
@@ -181,11 +225,15 @@ fn no_process_is_left_behind() {
     node.signal("HUP");
     node.wait_object("services", "h!long", "is there", |_| true);
     check_now(&node, "service.name == \"long\"");
-    wait_for("the plugin to start", || node.logs(), || {
-        (node.dir.join("started").exists() && is_somewhere(&lasting)).then_some(())
-    });
+    wait_for(
+        "the plugin to start",
+        || node.logs(),
+        || (node.dir.join("started").exists() && is_somewhere(&lasting)).then_some(()),
+    );
     assert!(node.stop(), "{}", node.logs());
-    wait_for("the plugin to end", String::new, || (!is_somewhere(&lasting)).then_some(()));
+    wait_for("the plugin to end", String::new, || {
+        (!is_somewhere(&lasting)).then_some(())
+    });
     let state = std::fs::read_to_string(node.dir.join("data/bheka.state")).unwrap();
     assert!(!state.contains("Terminated by signal 15"), "{state}");
 }
@@ -197,7 +245,10 @@ fn output_has_a_limit() {
         return;
     }
     let texts = [
-        ("large", "head -c 1000000 /dev/zero | tr '\\0' a; echo; echo '|x=1'; exit 1"),
+        (
+            "large",
+            "head -c 1000000 /dev/zero | tr '\\0' a; echo; echo '|x=1'; exit 1",
+        ),
         ("huge", "head -c 30000000 /dev/zero | tr '\\0' b; exit 2"),
         ("endless", "yes 'this goes on for ever'"),
     ];
@@ -206,17 +257,32 @@ fn output_has_a_limit() {
     check_now(&node, "true");
     let large = result(&node, "large");
     assert_eq!(output(&large).trim_end().len(), 1_000_000);
-    assert_eq!((&large["exit_status"], &large["performance_data"]), (&json!(1), &json!(["x=1"])));
+    assert_eq!(
+        (&large["exit_status"], &large["performance_data"]),
+        (&json!(1), &json!(["x=1"]))
+    );
     let huge = result(&node, "huge");
     assert_eq!(huge["exit_status"], 2);
     let text = output(&huge);
     assert!(text.len() < 5 << 20, "{}", text.len());
-    assert!(text.ends_with("bytes discarded.>"), "{}", &text[text.len() - 100..]);
+    assert!(
+        text.ends_with("bytes discarded.>"),
+        "{}",
+        &text[text.len() - 100..]
+    );
     let text = output(&result(&node, "endless"));
-    assert!(text.len() < 5 << 20 && text.contains("<Timeout exceeded.>"), "{}", text.len());
+    assert!(
+        text.len() < 5 << 20 && text.contains("<Timeout exceeded.>"),
+        "{}",
+        text.len()
+    );
     let path = format!("/proc/{}/status", node.pid());
     let status = std::fs::read_to_string(path).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap()
+        .trim();
     let peak: u64 = peak.trim_end_matches(" kB").parse().unwrap();
     assert!(peak < 400 * 1024, "{peak} KiB");
 }
@@ -262,8 +328,12 @@ fn states_become_hard() {
     node.start_and_wait();
     check_now(&node, "true");
     let ok = node.wait_object("services", "h!flips", "is ok", |it| it["state"] == 0);
-    assert_eq!((&ok["state_type"], &ok["check_attempt"]), (&json!(1), &json!(1)));
-    let distance = |it: &Value| it["next_check"].as_f64().unwrap() - it["last_check"].as_f64().unwrap();
+    assert_eq!(
+        (&ok["state_type"], &ok["check_attempt"]),
+        (&json!(1), &json!(1))
+    );
+    let distance =
+        |it: &Value| it["next_check"].as_f64().unwrap() - it["last_check"].as_f64().unwrap();
     assert!(distance(&ok) > 3600.0, "the long interval: {ok:#?}");
 
     std::fs::write(node.dir.join("status"), "2").unwrap();
@@ -272,17 +342,30 @@ fn states_become_hard() {
     let hard = node.wait_object("services", "h!flips", "is hard", |it| {
         it["state"] == 2 && it["state_type"] == 1
     });
-    assert_eq!((&hard["check_attempt"], &hard["last_hard_state"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        (&hard["check_attempt"], &hard["last_hard_state"]),
+        (&json!(1), &json!(2))
+    );
     assert!(hard["last_hard_state_change"].as_f64() > ok["last_hard_state_change"].as_f64());
     assert!(hard["last_state_change"].as_f64() < hard["last_hard_state_change"].as_f64());
-    assert!(distance(&hard) > 3600.0, "the long interval again: {hard:#?}");
+    assert!(
+        distance(&hard) > 3600.0,
+        "the long interval again: {hard:#?}"
+    );
     let before = &hard["last_check_result"]["vars_before"];
-    assert_eq!((&before["state_type"], &before["attempt"]), (&json!(0), &json!(3)), "{hard:#?}");
+    assert_eq!(
+        (&before["state_type"], &before["attempt"]),
+        (&json!(0), &json!(3)),
+        "{hard:#?}"
+    );
 
     std::fs::write(node.dir.join("status"), "0").unwrap();
     check_now(&node, "true");
     let ok = node.wait_object("services", "h!flips", "is ok", |it| it["state"] == 0);
-    assert_eq!((&ok["state_type"], &ok["last_hard_state"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&ok["state_type"], &ok["last_hard_state"]),
+        (&json!(1), &json!(0))
+    );
 }
 
 /// What a result looks like, without what is different each time: numbers are `0`, and where a
@@ -291,7 +374,12 @@ fn shape(result: &Value) -> Value {
     let mut shape = result.clone();
     let fields = shape.as_object_mut().expect("a result");
     for (name, value) in fields.iter_mut() {
-        let is_time = ["execution_start", "execution_end", "schedule_start", "schedule_end"];
+        let is_time = [
+            "execution_start",
+            "execution_end",
+            "schedule_start",
+            "schedule_end",
+        ];
         if is_time.contains(&name.as_str()) {
             assert!(value.as_f64() > Some(1.0e9), "{name}: {value}");
             *value = json!("a time");
@@ -332,8 +420,19 @@ object Endpoint "away" { }
 object Zone "away" { endpoints = [ "away" ]; parent = "master" }
 "#;
     let services = [
-        "dummy", "dummy-default", "icinga", "icinga-new", "cluster", "zone", "zone-away",
-        "zone-unknown", "zone-missing", "random", "exception", "sleep", "null",
+        "dummy",
+        "dummy-default",
+        "icinga",
+        "icinga-new",
+        "cluster",
+        "zone",
+        "zone-away",
+        "zone-unknown",
+        "zone-missing",
+        "random",
+        "exception",
+        "sleep",
+        "null",
     ];
     let mut told = Vec::new();
     for program in [Program::Bheka, Program::Icinga2] {

@@ -3,6 +3,8 @@
 //!
 //! Everything that is written goes to temporary directories.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Peers that misbehave: raw TCP, and TLS by `openssl s_client`, which shares nothing with the
 //! code under test and sends whatever bytes it is told to.
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used)]
 
 use std::io::{Read, Write as _};
 use std::net::TcpStream;
