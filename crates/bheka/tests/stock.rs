@@ -8,7 +8,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Command;
 
 use support::{Node, Program};
@@ -58,9 +57,9 @@ fn told(program: Program) -> Told {
 }
 
 fn has_stock_tree(test: &str) -> bool {
-    let there = Path::new("/etc/icinga2/icinga2.conf").exists();
+    let there = std::fs::File::open("/etc/icinga2/icinga2.conf").is_ok();
     if !there {
-        eprintln!("skipped: {test} needs the package icinga2-common");
+        eprintln!("skipped: {test} needs the package icinga2-common, and the right to read it");
     }
     there && support::has_icinga2(test)
 }

@@ -527,7 +527,7 @@ fn start_core(parts: CoreParts<'_>) -> anyhow::Result<ReadyCore> {
         dialler: parts.dialler.clone(),
         certificates: parts.certificates.clone(),
         replay,
-        saving: Saving::new(store, clock::now()),
+        saving: Saving::new(store, restored.others, clock::now()),
         jobs: parts.jobs.clone(),
         updates: parts.updates,
         runtime: parts.runtime.clone(),

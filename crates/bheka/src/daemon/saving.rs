@@ -23,6 +23,8 @@ pub(crate) struct Saving {
     store: Store,
     changed: HashSet<CheckableName>,
     positions: Vec<(Str, PeerPositions)>,
+    /// Records of objects that this program does not keep state of.
+    others: Vec<Entry>,
     is_snapshot_due: bool,
     next_journal: Timestamp,
     next_snapshot: Timestamp,
@@ -37,6 +39,8 @@ pub(crate) struct Restored {
     pub(crate) peers: Vec<(Str, PeerPositions)>,
     /// `ts` of the last logged message.
     pub(crate) log_message_timestamp: Timestamp,
+    /// Records of other objects, as they were: Icinga 2 may take over again.
+    pub(crate) others: Vec<Entry>,
     /// What could not be read of the snapshot.
     pub(crate) snapshot_damage: Vec<Damage>,
     /// What could not be read of the journal.
@@ -44,12 +48,13 @@ pub(crate) struct Restored {
 }
 
 impl Saving {
-    /// Begins to save into a store.
-    pub(crate) fn new(store: Store, now: Timestamp) -> Self {
+    /// Begins to save into a store. What `others` says is written back as it is.
+    pub(crate) fn new(store: Store, others: Vec<Entry>, now: Timestamp) -> Self {
         Self {
             store,
             changed: HashSet::new(),
             positions: Vec::new(),
+            others,
             is_snapshot_due: false,
             next_journal: now + JOURNAL_EVERY_S,
             next_snapshot: now + SNAPSHOT_EVERY_S,
@@ -126,6 +131,9 @@ impl Saving {
             }
             for (name, positions) in &self.positions {
                 peer_entry(name, positions).encode_to(&mut snapshot);
+            }
+            for other in &self.others {
+                other.encode_to(&mut snapshot);
             }
             let timestamp = cluster.log_message_timestamp().seconds();
             let update = Value::dictionary([("log_message_timestamp", timestamp.into())]);
@@ -242,6 +250,6 @@ fn take(restored: &mut Restored, entry: &Entry) {
                 .log_message_timestamp
                 .max(time("log_message_timestamp"));
         }
-        _ => {}
+        _ => restored.others.push(entry.clone()),
     }
 }

@@ -23,7 +23,9 @@ pub fn request(
         body.len()
     );
     let mut child = Command::new("timeout")
-        .args(["20", "openssl", "s_client", "-quiet", "-ign_eof", "-connect"])
+        .args([
+            "20", "openssl", "s_client", "-quiet", "-ign_eof", "-connect",
+        ])
         .arg(format!("127.0.0.1:{port}"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -32,7 +34,9 @@ pub fn request(
         .ok()?;
     let mut input = child.stdin.take()?;
     // The peer may have gone: then there is no answer, which the caller sees.
-    let _ = input.write_all(head.as_bytes()).and_then(|()| input.write_all(body.as_bytes()));
+    let _ = input
+        .write_all(head.as_bytes())
+        .and_then(|()| input.write_all(body.as_bytes()));
     let output = child.wait_with_output().ok()?;
     drop(input);
     parse(&output.stdout)
@@ -43,8 +47,14 @@ fn parse(bytes: &[u8]) -> Option<(u16, Value)> {
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let status = head.split_whitespace().nth(1)?.parse().ok()?;
     let body = &bytes[end + 4..];
-    let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    let body = if is_chunked { unchunk(body) } else { body.to_vec() };
+    let is_chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
+    let body = if is_chunked {
+        unchunk(body)
+    } else {
+        body.to_vec()
+    };
     Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
 }
 
@@ -52,7 +62,9 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
         let size = String::from_utf8_lossy(&rest[..end]).into_owned();
-        let Ok(size) = usize::from_str_radix(size.trim(), 16) else { break };
+        let Ok(size) = usize::from_str_radix(size.trim(), 16) else {
+            break;
+        };
         let from = end + 2;
         if size == 0 || from + size > rest.len() {
             break;

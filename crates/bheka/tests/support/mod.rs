@@ -2,7 +2,7 @@
 //! the same configuration text, each in a temporary directory and on a free port of loopback.
 //!
 //! Everything waits for conditions with a generous limit; nothing asserts how long it took.
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
@@ -44,7 +44,11 @@ pub fn has_icinga2(test: &str) -> bool {
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Waits until `condition` yields something.
@@ -61,7 +65,11 @@ pub fn wait_for<T>(
         if let Some(value) = condition() {
             return value;
         }
-        assert!(Instant::now() < end, "gave up waiting for: {what}\n{}", explain());
+        assert!(
+            Instant::now() < end,
+            "gave up waiting for: {what}\n{}",
+            explain()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -80,19 +88,40 @@ pub struct Node {
 impl Node {
     /// Makes the directories of a node; nothing is started.
     pub fn new(program: Program, name: &str) -> Self {
-        let temporary = tempfile::Builder::new().prefix("bheka-it-").tempdir().unwrap();
+        let temporary = tempfile::Builder::new()
+            .prefix("bheka-it-")
+            .tempdir()
+            .unwrap();
         let dir = temporary.path().to_owned();
-        for folder in ["etc/zones.d", "data/certs", "data/api/log", "log", "cache", "spool", "run"] {
+        for folder in [
+            "etc/zones.d",
+            "data/certs",
+            "data/api/log",
+            "log",
+            "cache",
+            "spool",
+            "run",
+        ] {
             std::fs::create_dir_all(dir.join(folder)).unwrap();
         }
         let port = free_port();
-        Self { program, name: name.to_owned(), port, dir, child: None, _temporary: temporary }
+        Self {
+            program,
+            name: name.to_owned(),
+            port,
+            dir,
+            child: None,
+            _temporary: temporary,
+        }
     }
 
     /// Runs a command of the program with this node's directories.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.program.path());
-        command.args(arguments).args(self.defines()).current_dir(&self.dir);
+        command
+            .args(arguments)
+            .args(self.defines())
+            .current_dir(&self.dir);
         command.stdin(Stdio::null());
         command
     }
@@ -114,7 +143,7 @@ impl Node {
     /// The `-D` options for this node's directories, in words that both programs know.
     pub fn defines(&self) -> Vec<String> {
         let dir = self.dir.display();
-        let user = whoami();
+        let (user, group) = (id("-un"), id("-gn"));
         [
             format!("ConfigDir={dir}/etc"),
             format!("ZonesDir={dir}/etc/zones.d"),
@@ -124,7 +153,7 @@ impl Node {
             format!("SpoolDir={dir}/spool"),
             format!("InitRunDir={dir}/run"),
             format!("RunAsUser={user}"),
-            format!("RunAsGroup={user}"),
+            format!("RunAsGroup={group}"),
             format!("NodeName={}", self.name),
             format!("ZoneName={}", self.name),
         ]
@@ -190,10 +219,20 @@ object CheckCommand "echo-state" {{
     }
 
     pub fn wait_until_up(&self) {
-        wait_for(&format!("the API of {} to answer", self.name), || self.logs(), || {
-            assert!(!self.has_ended(), "{} has ended\n{}", self.name, self.logs());
-            self.get("/v1/status/IcingaApplication").filter(|(status, _)| *status == 200)
-        });
+        wait_for(
+            &format!("the API of {} to answer", self.name),
+            || self.logs(),
+            || {
+                assert!(
+                    !self.has_ended(),
+                    "{} has ended\n{}",
+                    self.name,
+                    self.logs()
+                );
+                self.get("/v1/status/IcingaApplication")
+                    .filter(|(status, _)| *status == 200)
+            },
+        );
     }
 
     pub fn pid(&self) -> u32 {
@@ -237,12 +276,18 @@ object CheckCommand "echo-state" {{
     /// Whether the daemon's process has ended (and waits to be collected).
     fn has_ended(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
-        stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
+        stat.map_or(true, |stat| {
+            stat.rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.starts_with(" Z"))
+        })
     }
 
     /// Whether the daemon's process is still there.
     pub fn is_running(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+        self.child
+            .as_mut()
+            .is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
     /// `GET` as user `root`: status and JSON body.
@@ -272,22 +317,32 @@ object CheckCommand "echo-state" {{
     ) -> Value {
         wait_for(
             &format!("{plural} {name} on {}: {what}", self.name),
-            || format!("last seen: {:#?}\n{}", self.object(plural, name), self.logs()),
+            || {
+                format!(
+                    "last seen: {:#?}\n{}",
+                    self.object(plural, name),
+                    self.logs()
+                )
+            },
             || self.object(plural, name).filter(|attrs| condition(attrs)),
         )
     }
 
     /// Waits until a line of the debug log holds all the words.
     pub fn wait_log(&self, words: &[&str]) -> String {
-        wait_for(&format!("a log line of {} with {words:?}", self.name), || self.logs(), || {
-            self.log_line(words)
-        })
+        wait_for(
+            &format!("a log line of {} with {words:?}", self.name),
+            || self.logs(),
+            || self.log_line(words),
+        )
     }
 
     /// The first line of the logs with all the words.
     pub fn log_line(&self, words: &[&str]) -> Option<String> {
         let logs = self.read_log("debug.log") + &self.read_log("console.log");
-        logs.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+        logs.lines()
+            .find(|line| words.iter().all(|word| line.contains(word)))
+            .map(str::to_owned)
     }
 
     pub fn read_log(&self, name: &str) -> String {
@@ -311,12 +366,21 @@ object CheckCommand "echo-state" {{
 
     /// The established TCP connections of this node's processes: local and remote address.
     pub fn connections(&self) -> Vec<String> {
-        let output = Command::new("ss").args(["-Htnp", "state", "established"]).output().unwrap();
+        let output = Command::new("ss")
+            .args(["-Htnp", "state", "established"])
+            .output()
+            .unwrap();
         let needle = format!("pid={},", self.pid());
         let mut found: Vec<String> = String::from_utf8_lossy(&output.stdout)
             .lines()
             .filter(|line| line.contains(&needle))
-            .map(|line| line.split_whitespace().skip(2).take(2).collect::<Vec<_>>().join(" "))
+            .map(|line| {
+                line.split_whitespace()
+                    .skip(2)
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
             .collect();
         found.sort();
         found
@@ -329,8 +393,9 @@ impl Drop for Node {
     }
 }
 
-fn whoami() -> String {
-    let output = Command::new("id").arg("-un").output().unwrap();
+/// What `id` says of this user.
+fn id(option: &str) -> String {
+    let output = Command::new("id").arg(option).output().unwrap();
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
@@ -341,20 +406,42 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("bheka-ca-").tempdir().unwrap();
+        let dir = tempfile::Builder::new()
+            .prefix("bheka-ca-")
+            .tempdir()
+            .unwrap();
         let authority = Self { dir };
         authority.openssl(&[
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt",
-            "-subj", "/CN=Icinga CA", "-days", "3650", "-addext",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.crt",
+            "-subj",
+            "/CN=Icinga CA",
+            "-days",
+            "3650",
+            "-addext",
             "basicConstraints=critical,CA:TRUE",
         ]);
         authority
     }
 
     fn openssl(&self, arguments: &[&str]) {
-        let output =
-            Command::new("openssl").args(arguments).current_dir(self.dir.path()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("openssl")
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     /// Puts `<file>.crt`, `<file>.key` and `ca.crt` into a directory, with this common name.
@@ -374,8 +461,21 @@ impl Authority {
             &subject,
         ]);
         self.openssl(&[
-            "x509", "-req", "-in", &request, "-CA", "ca.crt", "-CAkey", "ca.key",
-            "-CAcreateserial", "-days", "397", "-sha256", "-extfile", &extensions, "-out",
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            "ca.crt",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "397",
+            "-sha256",
+            "-extfile",
+            &extensions,
+            "-out",
             &certificate,
         ]);
         std::fs::create_dir_all(into).unwrap();
