@@ -1,6 +1,6 @@
 //! Runs one command line: spawn, pipes, timeout, kill.
 //!
-//! [`run`] starts a program in a process group of its own, with nothing on its standard input and
+//! [`run()`] starts a program in a process group of its own, with nothing on its standard input and
 //! with standard output and standard error merged into one bounded buffer, and waits until it
 //! ends, its time is up, or the caller cancels. It never hangs on what the program leaves behind:
 //!

@@ -1,6 +1,6 @@
 //! Tree to declarations: evaluation, scopes, closures, built-ins, includes, apply.
 //!
-//! [`load`] evaluates a configuration the way Icinga 2 does: all files; then the objects, type by
+//! [`load()`] evaluates a configuration the way Icinga 2 does: all files; then the objects, type by
 //! type in the order in which they need each other; for each type the groups' `assign where` and
 //! the apply rules, and what those make. The result is a list of
 //! [`Declaration`](bheka_value::Declaration)s for the model, and the [`Globals`] that functions

@@ -1,6 +1,6 @@
 //! The only door to TLS: sockets, certificates, and the detection of JSON-RPC or HTTP on one port.
 //!
-//! [`dial`] and [`accept`] turn an address or a TCP connection into a [`Connection`]: a stream of
+//! [`dial()`] and [`accept()`] turn an address or a TCP connection into a [`Connection`]: a stream of
 //! messages with a verdict about who is at the other end. [`Identity`] is who we are; [`pki`] makes
 //! and reads what identities consist of, in Icinga 2's layout; [`request`] asks a parent for it.
 //!

@@ -2,7 +2,7 @@
 //!
 //! Statements are parsed by recursive descent, expressions by precedence climbing. A construct that
 //! does not parse yields `Err(Failed)` up to the statement around it, which puts an
-//! [`ExprKind::Error`](crate::ast::ExprKind::Error) in its place, skips to the next statement and
+//! [`ExprKind::Error`] in its place, skips to the next statement and
 //! goes on: so all errors of a file are reported.
 
 mod expression;
