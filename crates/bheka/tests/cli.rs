@@ -328,6 +328,45 @@ fn validation_lists_and_variables_are_icinga2s() {
 }
 
 #[test]
+fn a_master_computes_tickets_with_its_own_salt() {
+    let (ours, theirs) = (Place::new(), Place::new());
+    let compared = has_icinga2("a_master_computes_tickets_with_its_own_salt");
+    let both = |words: &[&str]| {
+        let answer = ours.bheka(words);
+        if compared && words[0] == "pki" {
+            assert_eq!(answer, theirs.icinga2(words), "{words:?}");
+        }
+        answer
+    };
+    let ticket = ["pki", "ticket", "--cn", "X"];
+    let missing = "critical/cli: Ticket salt (--salt) must be specified.\n";
+    let refused = |answer: Answer| assert_eq!((answer.out.as_str(), answer.code), (missing, 1));
+    let given = [&ticket[..], &["-DTicketSalt=zzz"]].concat();
+    refused(both(&ticket));
+    refused(both(&given));
+    for (salt, out) in [
+        ("abc", "3bc69d0d0e194a2a7401bc11710bbd717092042d\n"),
+        ("", missing),
+    ] {
+        let config = format!("const TicketSalt = \"{salt}\"\ninclude <itl>\n{SAMPLE}");
+        for place in [&ours, &theirs] {
+            place.write("salt.conf", &config);
+        }
+        let words = ["daemon", "-C", "-c", "salt.conf"];
+        let validated = ours.bheka(&words);
+        assert_eq!(validated.code, 0, "{}", validated.out);
+        if compared {
+            assert_eq!(theirs.icinga2(&words).code, 0);
+        }
+        assert_eq!(both(&ticket).out, out);
+        // What the validation saw counts, not what this command is given.
+        assert_eq!(both(&given).out, out);
+    }
+    let other = both(&[&ticket[..], &["--salt", "zzz"]].concat());
+    assert_eq!(other.out, "315f776b88388c1d6f933cfbdef3f1b2ee1a0130\n");
+}
+
+#[test]
 fn errors_are_shown_as_icinga2_shows_them() {
     let (ours, theirs) = (Place::new(), Place::new());
     let compared = has_icinga2("errors_are_shown_as_icinga2_shows_them");

@@ -13,7 +13,7 @@ use bheka_net::request::{
     AnswerStatus, CertificateRequest, RequestError, request_certificate, save_cert,
 };
 
-use crate::cli::{Invocation, print, say};
+use crate::cli::{Invocation, print, say, variable};
 use crate::daemon::clock::now;
 use crate::log::Severity;
 use crate::settings::Settings;
@@ -126,10 +126,10 @@ pub(super) fn ticket(invocation: &Invocation, settings: &Settings) -> anyhow::Re
     let Some(cn) = invocation.nonempty("cn") else {
         bail!("Common name (--cn) must be specified.");
     };
-    let given = invocation
-        .nonempty("salt")
-        .or_else(|| settings.defined("TicketSalt"));
-    let Some(salt) = given.filter(|salt| !salt.is_empty()) else {
+    // On the master itself the salt is among the variables that its last validation wrote; as in
+    // Icinga 2, a constant given to this command is not one of them.
+    let dumped = || variable::text(&settings.paths.vars_path, "TicketSalt");
+    let Some(salt) = invocation.nonempty("salt").or_else(dumped) else {
         bail!("Ticket salt (--salt) must be specified.");
     };
     print(&format!("{}\n", pki::ticket(&cn, &salt)));

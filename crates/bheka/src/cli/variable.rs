@@ -44,6 +44,13 @@ pub(super) fn get(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
+/// The text of one variable; none when there is no file, no such variable, or nothing in it.
+pub(super) fn text(path: &Path, wanted: &str) -> Option<String> {
+    let records = dump::read(path).ok()?;
+    let (_, value) = named(&records).find(|(name, _)| name == wanted)?;
+    Some(top_level(&value)).filter(|text| !text.is_empty())
+}
+
 fn read(path: &Path) -> anyhow::Result<Vec<(String, Value)>> {
     let records = match dump::read(path) {
         Ok(records) => records,
@@ -53,14 +60,17 @@ fn read(path: &Path) -> anyhow::Result<Vec<(String, Value)>> {
             bail!("Run '{PROGRAM} daemon -C' to validate config and generate the cache file.");
         }
     };
-    let mut variables: Vec<(String, Value)> = records
+    let mut variables: Vec<(String, Value)> = named(&records).collect();
+    variables.sort_by(|(left, _), (right, _)| left.cmp(right));
+    Ok(variables)
+}
+
+fn named(records: &[Value]) -> impl Iterator<Item = (String, Value)> {
+    records
         .iter()
         .filter_map(Value::as_dictionary)
         .filter_map(|record| Some((record.get("name")?, record.get("value").unwrap_or_default())))
         .map(|(name, value)| (name.as_str().unwrap_or_default().to_owned(), value))
-        .collect();
-    variables.sort_by(|(left, _), (right, _)| left.cmp(right));
-    Ok(variables)
 }
 
 /// A value as text; only what is inside of collections is written as in the language.
