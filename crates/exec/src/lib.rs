@@ -5,7 +5,8 @@
 //! ends, its time is up, or the caller cancels. It never hangs on what the program leaves behind:
 //!
 //! * At the timeout the whole group gets `SIGTERM`, a tenth of the timeout later `SIGKILL`.
-//! * A background process that keeps the pipe open delays the answer by at most [`LINGER`].
+//! * A background process that keeps the pipe open delays the answer by at most [`LINGER`], and is
+//!   then killed, unless the caller lets it stay.
 //! * A process that not even `SIGKILL` ends (blocked in the kernel) is given up after
 //!   [`KILL_PATIENCE`] and reaped when it ends at last.
 //! * Dropping the future kills the group.

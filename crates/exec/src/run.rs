@@ -18,7 +18,7 @@ use crate::outcome::{Exit, Outcome};
 use crate::program::locate;
 
 /// How long the output is awaited after the program itself has ended, when a process that it left
-/// behind keeps the pipe open.
+/// behind keeps the pipe open. Then that process is killed, unless [`Spec::leave_children`].
 pub const LINGER: Duration = Duration::from_secs(1);
 
 /// How long a process may survive `SIGKILL` before it is given up.
@@ -41,6 +41,11 @@ pub struct Spec {
     /// The priority of its process group: 0 leaves it as it is, 19 is the lowest. Icinga 2 runs
     /// check plugins at 5.
     pub nice: i32,
+    /// Whether what it leaves behind may live on when it ended by itself: event handlers start
+    /// daemons. Otherwise what still holds its output [`LINGER`] later is killed, so that nothing
+    /// piles up when a check forks and forgets. What detached itself with its output elsewhere
+    /// always lives on, as with Icinga 2.
+    pub leave_children: bool,
 }
 
 impl Spec {
@@ -53,6 +58,7 @@ impl Spec {
             timeout: Duration::from_secs(60),
             output_bytes_max: OUTPUT_BYTES_MAX,
             nice: 0,
+            leave_children: false,
         }
     }
 }
@@ -110,6 +116,11 @@ struct Progress {
 }
 
 impl Progress {
+    /// Whether it did not end by itself.
+    fn was_told(&self) -> bool {
+        self.timed_out || self.cancelled
+    }
+
     fn keep(&mut self, bytes: &[u8], bytes_max: usize) {
         let room = bytes_max.saturating_sub(self.output.len());
         let (kept, rest) = bytes.split_at(room.min(bytes.len()));
@@ -148,7 +159,7 @@ async fn attend(
         if let Some(status) = ended
             && !pipe_open
         {
-            return (end(status, group, &progress), progress);
+            return (end(status, group, progress.was_told()), progress);
         }
         tokio::select! {
             read = pipe.read(&mut buffer), if pipe_open => match read {
@@ -171,7 +182,9 @@ async fn attend(
             }
             () = sleep_until(alarm) => {
                 if let Some(status) = ended {
-                    return (end(status, group, &progress), progress);
+                    // The alarm after the end is that of LINGER: something holds the pipe.
+                    let must_clear = progress.was_told() || !spec.leave_children;
+                    return (end(status, group, must_clear), progress);
                 }
                 match stage {
                     Stage::Running => {
@@ -194,10 +207,10 @@ async fn attend(
     }
 }
 
-/// The program has ended and so has the wait for its output. When it was told to end, the rest of
-/// its group goes too; else what it left behind may live (event handlers start daemons).
-fn end(status: ExitStatus, group: &mut Group, progress: &Progress) -> Exit {
-    if progress.timed_out || progress.cancelled {
+/// The program has ended and so has the wait for its output; the rest of its group goes too when
+/// asked for. (While one of the group lives, the system gives its number to nobody else.)
+fn end(status: ExitStatus, group: &mut Group, must_clear: bool) -> Exit {
+    if must_clear {
         group.signal(Signal::KILL);
     }
     group.release();

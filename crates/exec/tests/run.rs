@@ -187,17 +187,33 @@ async fn an_answer_after_the_timeout_is_still_a_timeout() {
     assert_eq!(text(&outcome), "<Timeout exceeded.>late\n");
 }
 
+fn lives(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
 #[tokio::test]
-async fn a_background_process_on_the_pipe_does_not_hang_the_run() {
-    let outcome = finished(shell("sleep 100 & echo $!; exit 0")).await;
-    assert_eq!(outcome.exit, Exit::Code(0));
-    assert!(!outcome.timed_out);
+async fn a_background_process_on_the_pipe_neither_hangs_the_run_nor_outlives_it() {
+    let outcome = finished(shell("sleep 100 & echo $!; exit 1")).await;
+    assert_eq!(outcome.exit, Exit::Code(1));
+    assert_eq!(outcome.exit_status(), 1, "the plugin's own answer counts");
+    assert!(!outcome.timed_out && !outcome.killed);
     let sleeper: u32 = text(&outcome).trim().parse().expect("pid");
-    assert!(
-        Path::new(&format!("/proc/{sleeper}")).exists(),
-        "it may go on"
-    );
-    let _ = finished(shell(&format!("kill {sleeper}"))).await;
+    assert!(gone(sleeper).await, "orphans must not pile up");
+}
+
+#[tokio::test]
+async fn what_may_stay_stays() {
+    let mut event_handler = shell("sleep 100 & echo $!; exit 0");
+    event_handler.leave_children = true;
+    let detached = shell("sleep 100 >/dev/null 2>&1 & echo $!; exit 0");
+    for spec in [event_handler, detached] {
+        let outcome = finished(spec).await;
+        assert_eq!(outcome.exit, Exit::Code(0));
+        assert!(!outcome.timed_out);
+        let sleeper: u32 = text(&outcome).trim().parse().expect("pid");
+        assert!(lives(sleeper), "it may go on");
+        let _ = finished(shell(&format!("kill {sleeper}"))).await;
+    }
 }
 
 #[tokio::test]

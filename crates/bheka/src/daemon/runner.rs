@@ -56,6 +56,7 @@ impl Runner {
             } else {
                 PLUGIN_NICENESS
             };
+            spec.leave_children = line.kind == RunKind::Event;
             let outcome = bheka_exec::run(spec, cancelled).await;
             if outcome.cancelled {
                 // The daemon ends: that says nothing about what was to be checked.
