@@ -55,6 +55,13 @@ fn test() -> anyhow::Result<()> {
         println!("left out: formatting (add it with: rustup component add rustfmt)");
     }
     // Everything is built once, with all targets, before anything runs.
+    // Newer compilers know more lints; those are for whoever moves the project there.
+    let deny = if compiler_minor().is_some_and(|minor| minor <= CHECKED_MINOR) {
+        "warnings"
+    } else {
+        println!("this compiler is newer than 1.{CHECKED_MINOR}: warnings are shown, not errors");
+        "unsafe_code"
+    };
     if has_component("clippy") {
         cargo(&[
             "clippy",
@@ -63,7 +70,7 @@ fn test() -> anyhow::Result<()> {
             "--locked",
             "--",
             "-D",
-            "warnings",
+            deny,
         ])?;
     } else {
         println!("left out: lints (add them with: rustup component add clippy)");
@@ -76,14 +83,37 @@ fn test() -> anyhow::Result<()> {
             "--locked",
             "--document-private-items",
         ],
-        &[("RUSTDOCFLAGS", "-D warnings")],
+        &[(
+            "RUSTDOCFLAGS",
+            if deny == "warnings" {
+                "-D warnings"
+            } else {
+                ""
+            },
+        )],
     )?;
-    cargo(&["test", "--workspace", "--locked"])?;
+    // Debian's users do not have the folder of `icinga2` in their path.
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    cargo_with(&["test", "--workspace", "--locked"], &[("PATH", &path)])?;
     println!("all tests passed in {} s", started.elapsed().as_secs());
     for what in left_out {
         println!("left out: {what}");
     }
     Ok(())
+}
+
+/// The minor version of the compiler with which the project is checked.
+const CHECKED_MINOR: u32 = 95;
+
+fn compiler_minor() -> Option<u32> {
+    let output = Command::new("rustc").arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace()
+        .nth(1)?
+        .split('.')
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 fn has_component(name: &str) -> bool {

@@ -27,18 +27,37 @@ const PACKAGES: &[Package] = &[
         purpose: "the tests that run real plugins",
     },
     Package {
+        name: "iproute2",
+        proof: "/usr/bin/ss",
+        purpose: "the tests that compare TCP connections around a reload",
+    },
+    Package {
+        name: "procps",
+        proof: "/usr/bin/kill",
+        purpose: "the tests that send signals",
+    },
+    Package {
         name: "openssl",
         proof: "/usr/bin/openssl",
         purpose: "the tests of TLS and certificates against OpenSSL",
     },
 ];
 
+/// Debian's stock configuration, readable for root and Icinga 2 itself.
+const STOCK_TREE: &str = "/etc/icinga2/icinga2.conf";
+
 /// Installs what is missing when this is Debian and we are root; else says how. Returns what the
 /// tests will leave out.
 pub(crate) fn provide() -> Vec<String> {
     let missing = missing();
+    let mut unreadable = Vec::new();
+    if std::fs::File::open(STOCK_TREE).is_err() && Path::new("/usr/sbin/icinga2").exists() {
+        unreadable.push(format!(
+            "the tests on {STOCK_TREE}, which only root can read"
+        ));
+    }
     if missing.is_empty() {
-        return Vec::new();
+        return unreadable;
     }
     let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
     if is_root() && Path::new("/usr/bin/apt-get").exists() {
@@ -53,6 +72,7 @@ pub(crate) fn provide() -> Vec<String> {
     self::missing()
         .iter()
         .map(|package| format!("{} (package {} is missing)", package.purpose, package.name))
+        .chain(unreadable)
         .collect()
 }
 

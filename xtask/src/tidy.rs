@@ -257,6 +257,13 @@ fn tracked(root: &Path, patterns: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
         .current_dir(root)
         .output()
         .context("cannot start git")?;
+    if !output.status.success() || output.stdout.is_empty() {
+        bail!(
+            "git lists no {} files, so nothing was checked: {}",
+            patterns.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut paths: Vec<PathBuf> = names.lines().map(PathBuf::from).collect();
     paths.retain(|path| root.join(path).is_file());

@@ -122,6 +122,13 @@ fn daemon() -> Command {
             .value_hint(ValueHint::FilePath),
             flag("daemonize", "go into the background once the daemon runs").short('d'),
             flag("close-stdio", "do not log to the console after the start"),
+            // For the process that --daemonize starts.
+            value(
+                "detached-ready-file",
+                "FILE",
+                "file to make once the daemon runs",
+            )
+            .hide(true),
         ],
     )
 }

@@ -6,9 +6,6 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-/// Marks a process that has already changed user, so that it does not try again.
-const DONE: &str = "BHEKA_ACCOUNT_CHANGED";
-
 /// When started as root with another `RunAsUser`, starts this program again as that user and group
 /// in this process's place (so that no thread or file opened as root is carried over), as Icinga 2
 /// does. Returns when nothing has to change.
@@ -17,7 +14,7 @@ const DONE: &str = "BHEKA_ACCOUNT_CHANGED";
 /// When the user or group does not exist, or the program cannot be started again.
 pub(crate) fn change(user: &str, group: &str) -> anyhow::Result<()> {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
-    if !is_root || user.is_empty() || user == "root" || std::env::var_os(DONE).is_some() {
+    if !is_root || user.is_empty() || user == "root" {
         return Ok(());
     }
     let Some((uid, primary)) = lookup("/etc/passwd", user) else {
@@ -25,6 +22,10 @@ pub(crate) fn change(user: &str, group: &str) -> anyhow::Result<()> {
             "user '{user}' does not exist; create it, or name another one with -D RunAsUser=NAME"
         );
     };
+    if uid == 0 {
+        // Another name of root: starting again would change nothing and never end.
+        return Ok(());
+    }
     let gid = if group.is_empty() {
         primary
     } else {
@@ -37,7 +38,6 @@ pub(crate) fn change(user: &str, group: &str) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let error = Command::new(program)
         .args(std::env::args_os().skip(1))
-        .env(DONE, "1")
         .uid(uid)
         .gid(gid)
         .exec();

@@ -92,6 +92,49 @@ impl Certificates {
         }
     }
 
+    /// The signing master renews its own certificate in time, as nobody else does it (at the start
+    /// and then from time to time); other nodes ask their parents. An end that is near and that
+    /// nobody can put off is told.
+    pub(crate) fn renew_own(&self) {
+        let inner = &self.0;
+        let now = clock::now();
+        let Ok(own) = Certificate::read(&inner.files.certificate) else {
+            return;
+        };
+        if own.is_up_to_date(now) {
+            return;
+        }
+        if !CertificateAuthority::exists(&inner.ca_dir) {
+            tracing::warn!(target: "ApiListener", "The certificate '{}' of this node ends on {}; \
+                a parent renews it when this node connects to it",
+                inner.files.certificate.display(), own.not_after_text());
+            return;
+        }
+        let renewed = CertificateAuthority::load(&inner.ca_dir)
+            .and_then(|authority| authority.sign_request(&own, now))
+            .and_then(|new| {
+                write_atomic(
+                    &inner.files.certificate,
+                    new.to_pem().as_bytes(),
+                    Mode::Public,
+                )
+            })
+            .map_err(|error| error.to_string())
+            .and_then(|()| {
+                inner
+                    .identity
+                    .reload(&inner.files)
+                    .map_err(|it| it.to_string())
+            });
+        match renewed {
+            Ok(()) => tracing::info!(target: "ApiListener",
+                "Renewed the certificate of this node, which was to end on {}",
+                own.not_after_text()),
+            Err(error) => tracing::error!(target: "ApiListener",
+                "cannot renew the certificate of this node: {error}"),
+        }
+    }
+
     /// Begins to carry out an order; answers come as jobs.
     pub(crate) fn carry_out(&self, order: PkiOrder) {
         let this = self.clone();

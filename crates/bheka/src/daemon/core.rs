@@ -183,6 +183,7 @@ impl Core {
     }
 
     fn reconfigure(&mut self, generation: &Arc<Generation>, agenda: &mut Agenda) {
+        self.last_reload_failed = Timestamp::NEVER;
         // The board first: effects of the swap are published on the new generation.
         self.board.set_generation(Arc::clone(generation));
         let input = bheka_monitor::Input::Reconfigure(Arc::clone(generation));

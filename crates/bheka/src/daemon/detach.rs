@@ -13,15 +13,16 @@ use anyhow::Context as _;
 
 use crate::settings::Settings;
 
-/// Tells the child which file to make when it is ready.
-const READY_FILE: &str = "BHEKA_DETACHED_READY_FILE";
+/// The option that tells the child which file to make when it is ready. It is no variable of the
+/// environment, because plugins would inherit that.
+const READY_FILE: &str = "--detached-ready-file";
 
 /// How long the configuration may take to load.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// Whether this process is the one in the background.
 pub(crate) fn is_detached() -> bool {
-    std::env::var_os(READY_FILE).is_some()
+    ready_file().is_some()
 }
 
 /// Starts this program again in the background and waits until it runs.
@@ -38,7 +39,7 @@ pub(crate) fn start_again(settings: &Settings) -> anyhow::Result<ExitCode> {
     // started.
     let mut child = Command::new(program)
         .args(std::env::args_os().skip(1))
-        .env(READY_FILE, &ready)
+        .arg(format!("{READY_FILE}={}", ready.display()))
         .stdin(Stdio::null())
         .spawn()
         .context("cannot start the daemon in the background")?;
@@ -90,10 +91,16 @@ const NULL: &str = "/dev/null";
 
 /// In the background process: lets the parent end.
 pub(crate) fn report_ready() {
-    if let Some(path) = std::env::var_os(READY_FILE) {
-        let path = PathBuf::from(path);
+    if let Some(path) = ready_file() {
         if let Err(error) = std::fs::write(&path, "") {
             tracing::warn!(target: "Application", "cannot write '{}': {error}", path.display());
         }
     }
+}
+
+fn ready_file() -> Option<PathBuf> {
+    std::env::args().find_map(|argument| {
+        let path = argument.strip_prefix(READY_FILE)?.strip_prefix('=')?;
+        Some(PathBuf::from(path))
+    })
 }

@@ -1,5 +1,6 @@
 //! Logger objects of the configuration as sinks.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bheka_model::{ConfigObject, Generation};
@@ -44,7 +45,11 @@ pub(crate) fn configure(
         });
     }
     for logger in generation.of_type("FileLogger") {
-        let path = logger.string("path").to_string().into();
+        let path = PathBuf::from(logger.string("path").as_str());
+        if let Some(folder) = path.parent() {
+            // A failure shows when the file is opened.
+            let _ = std::fs::create_dir_all(folder);
+        }
         specs.push(spec(logger, SinkKind::File { path }, settings));
     }
     for logger in generation.of_type("SyslogLogger") {
@@ -66,8 +71,14 @@ pub(crate) fn configure(
         ));
     }
     for (failed, error) in logs.configure(specs) {
-        tracing::error!(target: "Logger", "cannot open the log {:?}: {error}; its records go to \
-            the other loggers only", failed.kind);
+        let what = match &failed.kind {
+            SinkKind::Console { .. } => "the console".to_owned(),
+            SinkKind::File { path } => format!("the file '{}'", path.display()),
+            SinkKind::Syslog { .. } => "syslog".to_owned(),
+            SinkKind::Journald { .. } => "the journal".to_owned(),
+        };
+        tracing::error!(target: "Logger", "cannot log to {what}: {error}; its records go to the \
+            other loggers only");
     }
 }
 

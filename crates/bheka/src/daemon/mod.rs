@@ -9,7 +9,9 @@ mod core;
 mod detach;
 mod job;
 mod links;
+mod listener;
 mod logging;
+mod notices;
 mod pidfile;
 mod replay;
 mod runner;
@@ -20,7 +22,6 @@ mod store;
 mod zone_files;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,10 +32,10 @@ use bheka_api::{Api, Template};
 use bheka_cluster::config_sync::ConfigUpdate;
 use bheka_cluster::{Cluster, Input};
 use bheka_lang::Globals;
-use bheka_model::{Board, ConfigObject, Generation};
+use bheka_model::{Board, Generation};
 use bheka_monitor::Monitor;
-use bheka_net::{Deadlines, Identity, IdentityFiles, TlsSettings};
-use bheka_value::{Str, Timestamp, Value};
+use bheka_net::IdentityFiles;
+use bheka_value::{Str, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -43,6 +44,7 @@ use self::certificates::Certificates;
 use self::core::Core;
 use self::job::{Job, Jobs};
 use self::links::{Dialler, LinkSettings};
+use self::listener::Listener;
 use self::logging::Console;
 use self::pidfile::PidFile;
 use self::replay::ReplayLog;
@@ -78,12 +80,16 @@ pub(crate) fn run(settings: Settings, options: DaemonOptions) -> anyhow::Result<
     // First, so that a second daemon touches nothing of the one that runs.
     let pid_file = match options.validate {
         true => None,
-        false => Some(PidFile::claim(&settings.paths.pid_path)?),
-    };
-    let Some(loaded) = config::load(&settings, &options, 1)? else {
-        return Ok(ExitCode::FAILURE);
+        false => Some([
+            PidFile::claim(&settings.paths.pid_path)?,
+            // Another run directory does not make two daemons on the same state any better.
+            PidFile::claim(&settings.paths.data_dir.join("daemon.lock"))?,
+        ]),
     };
     if options.validate {
+        if config::load(&settings, &options, 1)?.is_none() {
+            return Ok(ExitCode::FAILURE);
+        }
         tracing::info!(target: "cli", "Finished validating the configuration file(s).");
         return Ok(ExitCode::SUCCESS);
     }
@@ -93,11 +99,32 @@ pub(crate) fn run(settings: Settings, options: DaemonOptions) -> anyhow::Result<
         .build()
         .context("cannot start the runtime for input and output")?;
     raise_descriptor_limit();
-    let code = runtime.block_on(Daemon::serve(settings, options, loaded));
+    let code = runtime.block_on(start(settings, options));
     // What still runs in the background may not hold up the end.
     runtime.shutdown_timeout(Duration::from_secs(2));
     drop(pid_file);
     code
+}
+
+/// Loads the configuration and serves. Signals are caught before anything is loaded: a SIGHUP
+/// meanwhile is worked off afterwards instead of ending the process.
+async fn start(settings: Settings, options: DaemonOptions) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let loading = {
+        let (settings, options) = (settings.clone(), options.clone());
+        tokio::task::spawn_blocking(move || config::load(&settings, &options, 1))
+    };
+    let loaded = tokio::select! {
+        loaded = loading => loaded.context("the configuration could not be loaded")??,
+        () = signals.end() => {
+            tracing::info!(target: "Application", "Told to end before the start was complete");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    match loaded {
+        Some(loaded) => Daemon::serve(settings, options, loaded, signals).await,
+        None => Ok(ExitCode::FAILURE),
+    }
 }
 
 /// The parts that a reload needs.
@@ -106,7 +133,9 @@ struct Daemon {
     options: DaemonOptions,
     jobs: Jobs,
     dialler: Dialler,
-    certificates: Option<Certificates>,
+    certificates: Certificates,
+    listener: Option<Listener>,
+    figures: Arc<ArcSwap<Figures>>,
     templates: Arc<ArcSwap<Vec<(Str, Template)>>>,
     globals: Arc<ArcSwapOption<Globals>>,
     board: Arc<Board>,
@@ -119,12 +148,12 @@ impl Daemon {
         settings: Settings,
         options: DaemonOptions,
         loaded: config::Loaded,
+        mut signals: Signals,
     ) -> anyhow::Result<ExitCode> {
         let program_start = clock::now();
         let generation = Arc::new(loaded.generation);
         // Until everything stands, what is wrong must be seen on the console.
         logging::configure(&options.logs, &settings, Console::Open, &generation);
-        let mut signals = Signals::new()?;
         let (jobs, queue) = Jobs::queue();
         let runtime = tokio::runtime::Handle::current();
         let (end, ending) = watch::channel(false);
@@ -132,7 +161,7 @@ impl Daemon {
         let listener = generation.of_type("ApiListener").next().cloned();
         let node_name = node_name(&settings, &generation);
         let files = IdentityFiles::in_directory(&settings.paths.certs_dir(), &node_name);
-        let identity = load_identity(listener.as_deref(), &files)?;
+        let identity = listener::load_identity(listener.as_deref(), &files)?;
         let local_endpoint: Str = match &listener {
             Some(_) => identity.cn().map_or_else(|| node_name.clone(), Str::from),
             None => node_name.clone(),
@@ -147,7 +176,7 @@ impl Daemon {
         let dialler = Dialler::new(jobs.clone(), runtime.clone(), Arc::clone(&identity));
         let certificates = Certificates::new(
             &settings.paths,
-            files,
+            files.clone(),
             Arc::clone(&identity),
             jobs.clone(),
             runtime.clone(),
@@ -175,7 +204,9 @@ impl Daemon {
             options,
             jobs,
             dialler,
-            certificates: listener.is_some().then_some(certificates),
+            certificates,
+            listener: None,
+            figures: Arc::clone(&figures),
             templates,
             globals: Arc::default(),
             board,
@@ -184,22 +215,29 @@ impl Daemon {
         };
         daemon.apply_listener(&generation);
         daemon.adopt(loaded.globals);
-        let (writer, files) = core.spawn(queue, &daemon)?;
-        daemon.introduce(files).await;
+        let (writer, found) = core.spawn(queue, &daemon)?;
+        daemon.introduce(found).await;
         daemon.swap(&generation).await;
         daemon.hand_in_zone_files().await;
-        if let Some(listener) = &listener {
-            let backend = DaemonBackend {
-                board: Arc::clone(&daemon.board),
-                figures,
-                templates: Arc::clone(&daemon.templates),
-                globals: Arc::clone(&daemon.globals),
-                jobs: daemon.jobs.clone(),
-                node_name: node_name.clone(),
-                program_start,
-            };
-            daemon.listen(listener, Arc::new(Api::new(Arc::new(backend))))?;
+        let backend = DaemonBackend {
+            board: Arc::clone(&daemon.board),
+            figures: Arc::clone(&figures),
+            templates: Arc::clone(&daemon.templates),
+            globals: Arc::clone(&daemon.globals),
+            jobs: daemon.jobs.clone(),
+            node_name: node_name.clone(),
+            program_start,
+        };
+        let api = Arc::new(Api::new(Arc::new(backend)));
+        let mut listener = Listener::new(daemon.dialler.clone(), api, identity, files, &generation);
+        if let Err(error) = listener.apply(&generation, &daemon.settings).await {
+            // The writer has begun; it may not outlive the runtime.
+            daemon.jobs.send(Job::Finish).await;
+            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+            return Err(error);
         }
+        daemon.listener = Some(listener);
+        notices::warn_of_what_has_no_effect(&generation);
         daemon.leave_console(&generation)?;
         notify(&[sd_notify::NotifyState::Ready]);
         detach::report_ready();
@@ -218,7 +256,7 @@ impl Daemon {
                 ExitCode::FAILURE
             }
         };
-        remove_api_state(&daemon.settings);
+        listener::remove_api_state(&daemon.settings);
         tracing::info!(target: "Application", "Shutdown complete");
         Ok(code)
     }
@@ -243,11 +281,10 @@ impl Daemon {
             last_timestamp: found.last_timestamp,
         };
         self.jobs.send(Job::Cluster(input)).await;
-        if let Some(certificates) = self.certificates.clone() {
-            let state = tokio::task::spawn_blocking(move || certificates.state()).await;
-            if let Ok(state) = state {
-                self.jobs.send(Job::Cluster(Input::PkiState(state))).await;
-            }
+        let certificates = self.certificates.clone();
+        let state = tokio::task::spawn_blocking(move || certificates.state()).await;
+        if let Ok(state) = state {
+            self.jobs.send(Job::Cluster(Input::PkiState(state))).await;
         }
     }
 
@@ -297,58 +334,23 @@ impl Daemon {
         let Some(listener) = generation.of_type("ApiListener").next() else {
             return;
         };
-        let seconds = |name: &str, default: f64| {
-            let configured = listener
-                .get(name)
-                .to_number()
-                .filter(|seconds| *seconds > 0.0);
-            Duration::from_secs_f64(configured.unwrap_or(default).min(3600.0))
-        };
-        let deadlines = Deadlines::new(
-            seconds("connect_timeout", 15.0),
-            seconds("tls_handshake_timeout", 10.0),
-        );
+        let deadlines = listener::deadlines(listener);
         self.dialler.set_settings(LinkSettings { deadlines });
-        if let Some(certificates) = &self.certificates {
-            let salt = listener.optional("ticket_salt");
-            let salt = salt.or_else(|| generation.global_string("TicketSalt"));
-            certificates.set_salt(salt.as_deref().unwrap_or_default());
-        }
-    }
-
-    fn listen(&self, listener: &ConfigObject, api: Arc<Api>) -> anyhow::Result<()> {
-        let host = listener.optional("bind_host");
-        let port = listener.get("bind_port").to_number().unwrap_or(5665.0);
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "saturates"
-        )]
-        let port = port as u16;
-        let socket = bheka_net::listen(host.as_deref(), port).with_context(|| {
-            format!(
-                "cannot listen on '{}' port {port}; end what listens there, or set 'bind_host' \
-                 and 'bind_port' of the ApiListener",
-                host.as_deref().unwrap_or("::")
-            )
-        })?;
-        let address = socket
-            .local_addr()
-            .context("cannot find the listener's own address")?;
-        tracing::info!(target: "ApiListener", "Started new listener on '[{}]:{}'",
-            address.ip(), address.port());
-        write_api_state(&self.settings, &address);
-        tokio::spawn(self.dialler.clone().listen(socket, api));
-        Ok(())
+        let salt = listener.optional("ticket_salt");
+        let salt = salt.or_else(|| generation.global_string("TicketSalt"));
+        self.certificates
+            .set_salt(salt.as_deref().unwrap_or_default());
     }
 
     /// Serves signals until one says to end.
     async fn wait(&mut self, signals: &mut Signals, updates: &mut mpsc::Receiver<Update>) {
         let mut hourly = tokio::time::interval(Duration::from_secs(3600));
+        let mut watchdog = tokio::time::interval(watchdog_interval());
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return,
                 _ = signals.interrupt.recv() => return,
+                _ = watchdog.tick() => self.feed_watchdog(),
                 _ = signals.hangup.recv() => {
                     tracing::info!(target: "Application", "Received HUP signal, reloading the \
                         configuration; connections and checks go on");
@@ -363,12 +365,34 @@ impl Daemon {
                     self.options.logs.reopen();
                 }
                 _ = hourly.tick() => {
-                    if let Some(certificates) = self.certificates.clone() {
-                        tokio::task::spawn_blocking(move || certificates.clean_up());
-                    }
+                    let certificates = self.certificates.clone();
+                    tokio::task::spawn_blocking(move || {
+                        certificates.clean_up();
+                        certificates.renew_own();
+                    });
                 }
             }
         }
+    }
+
+    /// Tells systemd that the writer is alive: its figures are fresh.
+    fn feed_watchdog(&self) {
+        let figures = self.figures.load();
+        if clock::now() - figures.at > watchdog_interval().as_secs_f64().max(10.0) {
+            return;
+        }
+        let api = &figures.api;
+        let status = format!(
+            "{} of {} endpoints connected, {:.0} checks a minute",
+            api.conn_endpoints.len(),
+            api.conn_endpoints.len() + api.not_conn_endpoints.len(),
+            figures.checks.active_host_checks.last_1min
+                + figures.checks.active_service_checks.last_1min,
+        );
+        notify(&[
+            sd_notify::NotifyState::Watchdog,
+            sd_notify::NotifyState::Status(&status),
+        ]);
     }
 
     /// Loads the next generation beside the running one and swaps; on any error the running one
@@ -394,7 +418,13 @@ impl Daemon {
         logging::configure(&self.options.logs, &self.settings, console, &generation);
         self.templates.store(Arc::new(loaded.templates));
         self.apply_listener(&generation);
+        if let Some(listener) = &mut self.listener
+            && let Err(error) = listener.apply(&generation, &self.settings).await
+        {
+            tracing::error!(target: "ApiListener", "{error:#}; the listener stays as it was");
+        }
         self.swap(&generation).await;
+        notices::warn_of_what_has_no_effect(&generation);
         self.adopt(loaded.globals);
         self.hand_in_zone_files().await;
         notify(&[sd_notify::NotifyState::Ready]);
@@ -547,6 +577,14 @@ struct Signals {
 }
 
 impl Signals {
+    /// Done when the process is told to end.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     fn new() -> anyhow::Result<Self> {
         let wait = |kind| signal(kind).context("cannot wait for signals");
         Ok(Self {
@@ -564,68 +602,6 @@ fn node_name(settings: &Settings, generation: &Generation) -> Str {
         .unwrap_or_else(|| settings.node_name().into())
 }
 
-fn load_identity(
-    listener: Option<&ConfigObject>,
-    files: &IdentityFiles,
-) -> anyhow::Result<Arc<Identity>> {
-    let Some(listener) = listener else {
-        let identity = Identity::anonymous().context("cannot set up TLS")?;
-        return Ok(Arc::new(identity));
-    };
-    let files = IdentityFiles {
-        crl: listener
-            .optional("crl_path")
-            .map(|path| PathBuf::from(path.as_str())),
-        ..files.clone()
-    };
-    // The default names suites that this program does not have; that is nothing to warn about.
-    let default_ciphers = listener
-        .type_info
-        .field("cipher_list")
-        .map(|it| it.default.to_value());
-    let ciphers = listener.optional("cipher_list");
-    let ciphers = ciphers
-        .filter(|list| default_ciphers.as_ref().and_then(Value::as_str) != Some(list.as_str()));
-    let tls = TlsSettings {
-        cipher_list: ciphers.map(String::from),
-        protocol_min: listener.optional("tls_protocolmin").map(String::from),
-        ..TlsSettings::default()
-    };
-    let identity = Identity::load(&files, tls).with_context(|| {
-        format!(
-            "the ApiListener has no usable certificate in '{}'; run 'api setup' or 'node setup', \
-             or disable the feature with 'feature disable api'",
-            files
-                .certificate
-                .parent()
-                .unwrap_or(Path::new(""))
-                .display()
-        )
-    })?;
-    for warning in identity.warnings() {
-        tracing::warn!(target: "ApiListener", "{warning}");
-    }
-    Ok(Arc::new(identity))
-}
-
-/// `CacheDir/api-state.json`: where the listener is, for other programs.
-fn write_api_state(settings: &Settings, address: &std::net::SocketAddr) {
-    let state = bheka_value::Value::dictionary([
-        ("host", address.ip().to_string().into()),
-        ("port", f64::from(address.port()).into()),
-    ]);
-    let path = settings.paths.cache_dir.join("api-state.json");
-    let written = std::fs::create_dir_all(&settings.paths.cache_dir)
-        .and_then(|()| store::replace(&path, bheka_value::to_json(&state).as_bytes()));
-    if let Err(error) = written {
-        tracing::warn!(target: "ApiListener", "cannot write '{}': {error}", path.display());
-    }
-}
-
-fn remove_api_state(settings: &Settings) {
-    let _ = std::fs::remove_file(settings.paths.cache_dir.join("api-state.json"));
-}
-
 /// Every connection takes a descriptor: as many as the system lets this process have.
 pub(crate) fn raise_descriptor_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -641,6 +617,16 @@ pub(crate) fn raise_descriptor_limit() {
 fn notify(states: &[sd_notify::NotifyState<'_>]) {
     // Not started by systemd, or it does not listen: nothing depends on it.
     let _ = sd_notify::notify(false, states);
+}
+
+/// Half of what systemd allows between two signs of life; else how often the status is told.
+fn watchdog_interval() -> Duration {
+    let mut microseconds = 0;
+    let is_watched = sd_notify::watchdog_enabled(false, &mut microseconds);
+    match Duration::from_micros(microseconds / 2) {
+        half if is_watched && !half.is_zero() => half,
+        _ => Duration::from_secs(10),
+    }
 }
 
 fn notify_reloading() {

@@ -38,8 +38,8 @@ impl PidFile {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
             bail!(
-                "another daemon (process {}) holds the PID file '{}'; end it first, or give this \
-                 one a run directory of its own with -D InitRunDir=DIR",
+                "another daemon (process {}) holds '{}'; end it first, or give this one a run and \
+                 a data directory of its own with -D InitRunDir=DIR -D DataDir=DIR",
                 holder.trim(),
                 path.display()
             );

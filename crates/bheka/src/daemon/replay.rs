@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
@@ -67,7 +68,10 @@ impl ReplayLog {
     /// # Errors
     /// When the folder cannot be made or read.
     pub(crate) fn open(folder: &Path) -> anyhow::Result<(Self, Found)> {
-        std::fs::create_dir_all(folder)
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(folder)
             .with_context(|| format!("cannot create the replay log in '{}'", folder.display()))?;
         let found = look(folder)?;
         let (queue, operations) = sync_channel(QUEUE_LEN_MAX);
@@ -238,7 +242,11 @@ impl Files {
             Some(current) => Ok(current),
             slot @ None => {
                 let path = self.folder.join(CURRENT);
-                let file = OpenOptions::new().create(true).append(true).open(path)?;
+                let file = OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .mode(0o600)
+                    .open(path)?;
                 Ok(slot.insert(BufWriter::new(file)))
             }
         }

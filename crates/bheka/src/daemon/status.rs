@@ -10,6 +10,8 @@ use bheka_value::{Str, Timestamp};
 /// One look at everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
+    /// When they were collected.
+    pub(crate) at: Timestamp,
     /// Checks.
     pub(crate) checks: Stats,
     /// Checkables whose check runs, and those that wait.
@@ -40,6 +42,7 @@ impl Figures {
             })
             .collect();
         Self {
+            at: now,
             checks: monitor.stats(now),
             pending_and_idle: monitor.pending_and_idle(),
             api: cluster.status(now),

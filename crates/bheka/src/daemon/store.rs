@@ -10,6 +10,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -40,6 +41,9 @@ pub(crate) struct Store {
     queue: Option<SyncSender<Save>>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// Of files with state: for the daemon's user only, as Icinga 2's.
+const MODE: u32 = 0o600;
 
 /// Saves that may wait. When the disk does not keep up, changes stay marked as unsaved and are
 /// merged into a later save.
@@ -148,6 +152,7 @@ fn write(files: &Files, journal: &mut Option<File>, save: &Save) -> std::io::Res
                 OpenOptions::new()
                     .create(true)
                     .append(true)
+                    .mode(MODE)
                     .open(&files.journal)?,
             );
         }
@@ -172,7 +177,13 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
-    let mut file = File::create(&temporary)?;
+    // Outputs and command lines of checks are nobody else's business.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(MODE)
+        .open(&temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)?;

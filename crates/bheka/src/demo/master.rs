@@ -40,6 +40,15 @@ enum Chapter {
     Second,
 }
 
+/// Steps of a reload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// The new host is there, the old one gone.
+    InForce,
+    /// The new host has been checked.
+    Checked,
+}
+
 impl Master {
     /// Writes certificates and configuration; nothing is started.
     pub(crate) fn prepare(
@@ -225,13 +234,16 @@ object Host "{extra}" {{
         self.signal(rustix::process::Signal::HUP)
     }
 
-    /// Whether the new host is there with a result, and the old one gone.
-    pub(crate) async fn has_reloaded(&self) -> bool {
-        let newcomer = self.client.get("/v1/objects/hosts/newcomer").await;
-        let is_checked = newcomer.is_ok_and(|answer| {
-            at(&answer, "results.0.attrs.last_check_result").is_some_and(|result| result.is_true())
-        });
-        is_checked && self.client.get("/v1/objects/hosts/leaver").await.is_err()
+    /// How far the reload is, as the API shows it.
+    pub(crate) async fn has_reached(&self, step: Step) -> bool {
+        let Ok(newcomer) = self.client.get("/v1/objects/hosts/newcomer").await else {
+            return false;
+        };
+        match step {
+            Step::InForce => self.client.get("/v1/objects/hosts/leaver").await.is_err(),
+            Step::Checked => at(&newcomer, "results.0.attrs.last_check_result")
+                .is_some_and(|result| result.is_true()),
+        }
     }
 
     /// When the host that no chapter changes is checked next.

@@ -16,7 +16,7 @@ use bheka_net::pki::{CertificateAuthority, KeyKind};
 use bheka_value::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::master::Master;
+use self::master::{Master, Step};
 use self::screen::Screen;
 use crate::client::at;
 use crate::daemon::clock;
@@ -196,7 +196,7 @@ impl Stage {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         self.screen
-            .line("Every host and service has been checked on its agent.");
+            .line("Every check on an agent has had its result.");
         Ok(())
     }
 
@@ -212,8 +212,8 @@ impl Stage {
         let states = self.states().await.ok();
         let shown = states.unwrap_or_default();
         self.screen.status(&format!(
-            "connected {}/{}  lost {}  {rate:5.0} checks/s  hosts: {} up {} down  \
-             services: {} ok {} warning {} critical {} unknown {} pending",
+            "{}/{} connected, {} lost | {rate:.0} checks/s | hosts {} up {} down | services {} ok \
+             {} warn {} crit {} unkn | {} to come",
             snapshot.connected,
             self.agents,
             snapshot.drops,
@@ -236,14 +236,16 @@ impl Stage {
                 .and_then(Value::as_number)
                 .unwrap_or(0.0)
         };
+        let (hosts, services) = (number("num_hosts_pending"), number("num_services_pending"));
         Ok(States {
             up: number("num_hosts_up"),
-            down: number("num_hosts_down"),
+            // As Icinga 2 counts, what was never checked is down or unknown; here it is not.
+            down: (number("num_hosts_down") - hosts).max(0.0),
             ok: number("num_services_ok"),
             warning: number("num_services_warning"),
             critical: number("num_services_critical"),
-            unknown: number("num_services_unknown"),
-            pending: number("num_services_pending") + number("num_hosts_pending"),
+            unknown: (number("num_services_unknown") - services).max(0.0),
+            pending: hosts + services,
         })
     }
 
@@ -257,17 +259,9 @@ impl Stage {
         let drops = self.fleet.snapshot().drops;
         let started = Instant::now();
         self.master.reload()?;
-        loop {
-            self.master.expect_alive()?;
-            if self.master.has_reloaded().await {
-                break;
-            }
-            if started.elapsed() > RELOAD_PATIENCE {
-                bail!("the reload did not take effect in time");
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.wait_for_reload(started, Step::InForce).await?;
         let seconds = started.elapsed().as_secs_f64();
+        self.wait_for_reload(started, Step::Checked).await?;
         // A connection that the reload broke would be noticed and redialled by now.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let after = self.fleet.connections();
@@ -275,13 +269,24 @@ impl Stage {
         let dropped = self.fleet.snapshot().drops - drops;
         let is_planned = self.master.next_check_of_the_steady_host().await? == planned;
         self.screen.line(&format!(
-            "Reload seen by the API after {seconds:.2} s. {kept} of {} connections are the same \
+            "The new configuration was in force after {seconds:.2} s. {kept} of {} connections are the same \
              TCP connections as before (addresses and ports compared), {dropped} were dropped; \
              the next check of an untouched host {}.",
             before.len(),
             if is_planned { "did not move" } else { "moved" }
         ));
         Ok(kept == before.len() && dropped == 0 && is_planned)
+    }
+
+    async fn wait_for_reload(&mut self, started: Instant, step: Step) -> anyhow::Result<()> {
+        while !self.master.has_reached(step).await {
+            self.master.expect_alive()?;
+            if started.elapsed() > RELOAD_PATIENCE {
+                bail!("the reload did not take effect in time");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     async fn summary(&mut self, is_kept: bool) {

@@ -1,0 +1,278 @@
+//! The listener: where it is bound, which certificate it shows, and how a reload changes that
+//! without touching links that exist.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bheka_api::Api;
+use bheka_model::{ConfigObject, Generation};
+use bheka_net::{Identity, IdentityFiles, TlsSettings};
+use bheka_value::Str;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::links::Dialler;
+use crate::settings::Settings;
+
+/// What listens, or could.
+pub(crate) struct Listener {
+    dialler: Dialler,
+    api: Arc<Api>,
+    identity: Arc<Identity>,
+    files: IdentityFiles,
+    /// The bytes of certificate, key and CA that are in use.
+    loaded: Vec<Vec<u8>>,
+    /// TLS settings that are in use; they cannot be changed in a running process.
+    tls: TlsTexts,
+    bound: Option<Bound>,
+}
+
+struct Bound {
+    address: Address,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Address {
+    host: Option<Str>,
+    port: u16,
+}
+
+/// `cipher_list`, `tls_protocolmin`, `crl_path`.
+type TlsTexts = [Option<Str>; 3];
+
+impl Listener {
+    /// Nothing is bound yet.
+    pub(crate) fn new(
+        dialler: Dialler,
+        api: Arc<Api>,
+        identity: Arc<Identity>,
+        files: IdentityFiles,
+        generation: &Generation,
+    ) -> Self {
+        let loaded = contents(&files);
+        let tls = generation
+            .of_type("ApiListener")
+            .next()
+            .map(|it| tls_texts(it));
+        Self {
+            dialler,
+            api,
+            identity,
+            files,
+            loaded,
+            tls: tls.unwrap_or_default(),
+            bound: None,
+        }
+    }
+
+    /// Puts in force what a generation says: the address and the certificate. Links that exist
+    /// stay as they are; new ones are made under what is new.
+    ///
+    /// # Errors
+    /// When the address cannot be bound; what was bound before stays.
+    pub(crate) async fn apply(
+        &mut self,
+        generation: &Generation,
+        settings: &Settings,
+    ) -> anyhow::Result<()> {
+        let Some(listener) = generation.of_type("ApiListener").next() else {
+            if let Some(bound) = self.bound.take() {
+                bound.task.abort();
+                tracing::info!(target: "ApiListener", "Stopped listening on port {}",
+                    bound.address.port);
+                remove_api_state(settings);
+            }
+            return Ok(());
+        };
+        self.reload_identity();
+        if self.bound.is_none() && self.tls == TlsTexts::default() {
+            self.tls = tls_texts(listener);
+        }
+        if tls_texts(listener) != self.tls {
+            tracing::warn!(target: "ApiListener", "'cipher_list', 'tls_protocolmin' and \
+                'crl_path' have changed; that takes effect when the daemon is started again");
+        }
+        let address = address_of(listener);
+        if self
+            .bound
+            .as_ref()
+            .is_some_and(|bound| bound.address == address)
+        {
+            return Ok(());
+        }
+        let socket = self.bind(&address).await?;
+        let local = socket
+            .local_addr()
+            .context("cannot find the listener's own address")?;
+        tracing::info!(target: "ApiListener", "Started new listener on '[{}]:{}'", local.ip(),
+            local.port());
+        write_api_state(settings, &local);
+        let task = tokio::spawn(self.dialler.clone().listen(socket, Arc::clone(&self.api)));
+        if let Some(before) = self.bound.replace(Bound { address, task }) {
+            before.task.abort();
+        }
+        Ok(())
+    }
+
+    /// Binds an address. One that overlaps the present one (all addresses instead of one, the
+    /// same port) can only be had when that is given up first.
+    async fn bind(&mut self, address: &Address) -> anyhow::Result<TcpListener> {
+        let listen = |address: &Address| bheka_net::listen(address.host.as_deref(), address.port);
+        let mut bound = listen(address);
+        let overlaps = self
+            .bound
+            .as_ref()
+            .is_some_and(|before| before.address.port == address.port);
+        if bound.is_err()
+            && overlaps
+            && let Some(before) = self.bound.take()
+        {
+            before.task.abort();
+            // Done when the task is gone, and its socket with it.
+            let _ = before.task.await;
+            bound = listen(address);
+            if bound.is_err()
+                && let Ok(socket) = listen(&before.address)
+            {
+                let api = Arc::clone(&self.api);
+                let task = tokio::spawn(self.dialler.clone().listen(socket, api));
+                self.bound = Some(Bound {
+                    address: before.address,
+                    task,
+                });
+            }
+        }
+        bound.with_context(|| {
+            format!(
+                "cannot listen on '{}' port {}; end what listens there, or set 'bind_host' and \
+                 'bind_port' of the ApiListener",
+                address.host.as_deref().unwrap_or("::"),
+                address.port
+            )
+        })
+    }
+
+    /// Takes certificate, key and CA anew when a file has changed.
+    fn reload_identity(&mut self) {
+        let now = contents(&self.files);
+        if now == self.loaded {
+            return;
+        }
+        match self.identity.reload(&self.files) {
+            Ok(()) => {
+                self.loaded = now;
+                tracing::info!(target: "ApiListener", "Loaded the changed certificate '{}'; new \
+                    connections use it, those that exist stay", self.files.certificate.display());
+            }
+            Err(error) => tracing::error!(target: "ApiListener", "cannot load the changed \
+                certificate: {error}; the one before stays in use"),
+        }
+    }
+}
+
+/// The identity for a generation: its listener's, or none.
+///
+/// # Errors
+/// When there is a listener and its certificate is not usable.
+pub(crate) fn load_identity(
+    listener: Option<&ConfigObject>,
+    files: &IdentityFiles,
+) -> anyhow::Result<Arc<Identity>> {
+    let Some(listener) = listener else {
+        let identity = Identity::anonymous().context("cannot set up TLS")?;
+        return Ok(Arc::new(identity));
+    };
+    let files = IdentityFiles {
+        crl: listener
+            .optional("crl_path")
+            .map(|path| PathBuf::from(path.as_str())),
+        ..files.clone()
+    };
+    let tls = TlsSettings {
+        // The default names what OpenSSL has; only a list that somebody wrote is worth a warning.
+        cipher_list: listener
+            .attributes
+            .contains_key("cipher_list")
+            .then(|| listener.string("cipher_list").to_string()),
+        protocol_min: listener.optional("tls_protocolmin").map(String::from),
+        ..TlsSettings::default()
+    };
+    let identity = Identity::load(&files, tls).with_context(|| {
+        let folder = files
+            .certificate
+            .parent()
+            .map(|folder| folder.display().to_string());
+        format!(
+            "the ApiListener has no usable certificate in '{}'; run 'api setup' or 'node setup', \
+             or disable the feature with 'feature disable api'",
+            folder.unwrap_or_default()
+        )
+    })?;
+    for warning in identity.warnings() {
+        tracing::warn!(target: "ApiListener", "{warning}");
+    }
+    Ok(Arc::new(identity))
+}
+
+/// What of a listener takes effect on links that are made from now on.
+pub(crate) fn deadlines(listener: &ConfigObject) -> bheka_net::Deadlines {
+    let seconds = |name: &str, default: f64| {
+        let configured = listener
+            .get(name)
+            .to_number()
+            .filter(|seconds| *seconds > 0.0);
+        Duration::from_secs_f64(configured.unwrap_or(default).min(3600.0))
+    };
+    bheka_net::Deadlines::new(
+        seconds("connect_timeout", 15.0),
+        seconds("tls_handshake_timeout", 10.0),
+    )
+}
+
+fn tls_texts(listener: &ConfigObject) -> TlsTexts {
+    ["cipher_list", "tls_protocolmin", "crl_path"].map(|name| listener.optional(name))
+}
+
+fn address_of(listener: &ConfigObject) -> Address {
+    let port = listener.get("bind_port").to_number().unwrap_or(5665.0);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
+    let port = port as u16;
+    Address {
+        host: listener.optional("bind_host"),
+        port,
+    }
+}
+
+fn contents(files: &IdentityFiles) -> Vec<Vec<u8>> {
+    // A file that cannot be read counts as empty here; loading it gives the error.
+    let read = |path: &PathBuf| std::fs::read(path).unwrap_or_default();
+    [&files.certificate, &files.key, &files.ca]
+        .map(read)
+        .to_vec()
+}
+
+/// `CacheDir/api-state.json`: where the listener is, for other programs.
+fn write_api_state(settings: &Settings, address: &std::net::SocketAddr) {
+    let state = bheka_value::Value::dictionary([
+        ("host", address.ip().to_string().into()),
+        ("port", f64::from(address.port()).into()),
+    ]);
+    let path = settings.paths.cache_dir.join("api-state.json");
+    let written = std::fs::create_dir_all(&settings.paths.cache_dir)
+        .and_then(|()| super::store::replace(&path, bheka_value::to_json(&state).as_bytes()));
+    if let Err(error) = written {
+        tracing::warn!(target: "ApiListener", "cannot write '{}': {error}", path.display());
+    }
+}
+
+/// Removes what [`Listener::apply`] wrote.
+pub(crate) fn remove_api_state(settings: &Settings) {
+    let _ = std::fs::remove_file(settings.paths.cache_dir.join("api-state.json"));
+}

@@ -1,0 +1,164 @@
+//! What a reload takes up: listener, certificate; and signals at awkward moments.
+
+#![allow(clippy::unwrap_used)]
+
+#[allow(missing_docs)]
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use support::{Authority, Node, Program, free_port, wait_for};
+
+fn has_openssl(test: &str) -> bool {
+    let there = Path::new("/usr/bin/openssl").exists();
+    if !there {
+        eprintln!("skipped: {test} needs the package openssl");
+    }
+    there
+}
+
+fn master(authority: &Authority) -> Node {
+    let master = Node::new(Program::Bheka, "master");
+    master.certify(authority);
+    configure(&master);
+    master
+}
+
+fn configure(master: &Node) {
+    let zones = "object Endpoint \"master\" { }\n\
+                 object Zone \"master\" { endpoints = [ \"master\" ] }\n\
+                 object Host \"h\" { check_command = \"dummy\"; check_interval = 1h }\n";
+    master.configure("", zones);
+}
+
+/// The serial number of the certificate that is shown on a port.
+fn serial(port: u16) -> Option<String> {
+    let shown = Command::new("timeout")
+        .args(["10", "openssl", "s_client", "-connect"])
+        .arg(format!("127.0.0.1:{port}"))
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let mut reader = Command::new("openssl")
+        .args(["x509", "-noout", "-serial"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    std::io::Write::write_all(&mut reader.stdin.take()?, &shown.stdout).ok()?;
+    let output = reader.wait_with_output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+#[test]
+fn a_reload_takes_another_port_and_another_certificate() {
+    if !has_openssl("a_reload_takes_another_port_and_another_certificate") {
+        return;
+    }
+    let authority = Authority::new();
+    let mut master = master(&authority);
+    master.start_and_wait();
+    let (old_port, old_serial) = (master.port, serial(master.port).unwrap());
+    authority.issue("master", &master.dir.join("data/certs"), "master");
+    master.port = free_port();
+    configure(&master);
+    master.signal("HUP");
+    master.wait_until_up();
+    let new_serial = wait_for("a certificate", || master.logs(), || serial(master.port));
+    assert_ne!(new_serial, old_serial);
+    wait_for(
+        "the old port to close",
+        || master.logs(),
+        || {
+            std::net::TcpStream::connect(("127.0.0.1", old_port))
+                .is_err()
+                .then_some(())
+        },
+    );
+    // A certificate that cannot be used is refused as a whole, and the one before stays.
+    std::fs::write(master.dir.join("data/certs/master.crt"), "nonsense").unwrap();
+    master.signal("HUP");
+    master.wait_log(&["The running configuration stays in force"]);
+    assert_eq!(serial(master.port).unwrap(), new_serial);
+    assert!(master.stop());
+}
+
+#[test]
+fn a_port_that_is_taken_leaves_the_listener_as_it_was() {
+    if !has_openssl("a_port_that_is_taken_leaves_the_listener_as_it_was") {
+        return;
+    }
+    let authority = Authority::new();
+    let mut master = master(&authority);
+    master.start_and_wait();
+    let port = master.port;
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    master.port = taken.local_addr().unwrap().port();
+    configure(&master);
+    master.signal("HUP");
+    master.wait_log(&["cannot listen on", "the listener stays as it was"]);
+    master.port = port;
+    assert!(master.get("/v1/status/IcingaApplication").is_some());
+    assert!(master.stop());
+}
+
+#[test]
+fn signals_during_the_start_end_it_in_order_or_wait() {
+    if !has_openssl("signals_during_the_start_end_it_in_order_or_wait") {
+        return;
+    }
+    let authority = Authority::new();
+    let mut master = master(&authority);
+    // Large enough that loading it takes a while.
+    let many = "for (i in range(20000)) { object Host \"many\" + i { check_command = \"dummy\"; \
+                check_interval = 1h } }\n";
+    let config = master.dir.join("etc/main.conf");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text + many).unwrap();
+    master.start();
+    master.wait_log(&["Loading configuration file(s)"]);
+    master.signal("HUP");
+    master.wait_until_up();
+    master.wait_log(&["Reloaded the configuration"]);
+    assert!(master.stop());
+
+    for log in ["console.log", "debug.log"] {
+        std::fs::remove_file(master.dir.join("log").join(log)).unwrap();
+    }
+    master.start();
+    master.wait_log(&["Loading configuration file(s)"]);
+    assert!(master.stop(), "{}", master.logs());
+}
+
+#[test]
+fn a_failed_reload_is_forgotten_once_one_succeeds() {
+    if !has_openssl("a_failed_reload_is_forgotten_once_one_succeeds") {
+        return;
+    }
+    let authority = Authority::new();
+    let mut master = master(&authority);
+    let config = master.dir.join("etc/main.conf");
+    let text = std::fs::read_to_string(&config).unwrap()
+        + "object Host \"self\" { check_command = \"icinga\"; check_interval = 1s; \
+           retry_interval = 1s }\n";
+    std::fs::write(&config, &text).unwrap();
+    master.start_and_wait();
+    std::fs::write(&config, text.clone() + "object Host { }\n").unwrap();
+    master.signal("HUP");
+    let says_failed = |attrs: &serde_json::Value| {
+        let output = attrs["last_check_result"]["output"]
+            .as_str()
+            .unwrap_or_default();
+        output.contains("Last reload attempt failed")
+    };
+    master.wait_object("hosts", "self", "tells of the failure", says_failed);
+    std::fs::write(&config, text).unwrap();
+    master.signal("HUP");
+    master.wait_object("hosts", "self", "has forgotten it", |attrs| {
+        !says_failed(attrs)
+    });
+    assert!(master.stop());
+}
