@@ -243,6 +243,7 @@ impl Cluster {
 
     fn reconfigure(&mut self, generation: Arc<Generation>) {
         let listener = generation.of_type("ApiListener").next().cloned();
+        let is_alone = listener.is_none();
         self.listener = listener.map_or_else(Listener::default, |object| Listener {
             accept_config: object.boolean("accept_config"),
             anonymous_max: object
@@ -264,7 +265,8 @@ impl Cluster {
                 .set(self.now + LIVENESS_INTERVAL_S, Timer::Liveness);
             self.timers
                 .set(self.now + RENEWAL_INTERVAL_S, Timer::Renewal);
-            if self.topology.local_zone().is_none() {
+            // Without a listener this node need not be an endpoint.
+            if !is_alone && self.topology.local_zone().is_none() {
                 let local = &self.settings.local_endpoint;
                 let text = format!("Endpoint object for '{local}' is missing or in no zone.");
                 self.log(Severity::Critical, "ApiListener", text);

@@ -230,7 +230,10 @@ pub fn encode(event: &Event) -> Option<Encoded> {
             "event::UpdateExecutions",
             vec![("executions", executions.clone())],
         ),
-        EventKind::StateChange { .. } | EventKind::Flapping(_) => return None,
+        kind @ (EventKind::StateChange { .. } | EventKind::Flapping(_)) => {
+            debug_assert!(!is_told(kind));
+            return None;
+        }
     };
     let by_object = access(method) != Some(Access::Local);
     Some(Encoded {
@@ -238,6 +241,12 @@ pub fn encode(event: &Event) -> Option<Encoded> {
         params: about(&event.checkable, fields),
         by_object,
     })
+}
+
+/// Whether peers are told of such an event at all; some they compute themselves.
+#[must_use]
+pub fn is_told(kind: &EventKind) -> bool {
+    !matches!(kind, EventKind::StateChange { .. } | EventKind::Flapping(_))
 }
 
 /// Parameters about a checkable.

@@ -24,6 +24,10 @@ struct Route {
 impl Cluster {
     pub(crate) fn relay_event(&mut self, event: &Event) {
         if self.peers.is_empty() {
+            // Nobody to tell, but counted as Icinga 2 does, which queues it all the same.
+            if events::is_told(&event.kind) {
+                self.relayed.add(1, self.now);
+            }
             return;
         }
         let Some(encoded) = events::encode(event) else {
@@ -62,6 +66,7 @@ impl Cluster {
         params: Value,
         logged: Logged,
     ) {
+        self.relayed.add(1, self.now);
         let Some(target) = self.target_zone(object.as_ref()) else {
             return;
         };
@@ -71,7 +76,6 @@ impl Cluster {
             return;
         }
         let ts = self.next_ts();
-        self.relayed.add(1, self.now);
         let message = Message {
             method: Some(method.into()),
             params,

@@ -66,7 +66,8 @@ pub struct ApiStatus {
     pub zones: BTreeMap<Str, ZoneStatus>,
     /// Anonymous connections.
     pub anonymous_clients: usize,
-    /// Relayed messages a second over the last minute. There is no queue for them.
+    /// Messages to be relayed a second over the last minute, also those that nobody is there to
+    /// receive. There is no queue for them.
     pub relay_queue_item_rate: f64,
     /// Received messages a second over the last minute.
     pub work_queue_item_rate: f64,

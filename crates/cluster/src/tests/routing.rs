@@ -243,3 +243,37 @@ fn authority_waits_for_others_at_first() {
     node.pass(10.0);
     assert_eq!(node.cluster.authority().candidates().len(), 1);
 }
+
+#[test]
+fn relayed_messages_count_without_anybody_to_receive_them() {
+    let lonely = vec![
+        zone("master", &["m1"], None),
+        endpoint("m1", None),
+        listener(true),
+        host("h", None, None),
+    ];
+    for (objects, checkable) in [(lonely, "h"), (tree(), "ha")] {
+        let mut node = Node::new("m1", objects);
+        let effects: Vec<Effect> = (0..6)
+            .flat_map(|_| node.event(checkable, Origin::local()))
+            .collect();
+        assert!(messages(&effects).is_empty());
+        let status = node.cluster.status(Timestamp(node.now));
+        assert_eq!(status.relay_queue_item_rate, 0.1, "6 in 60 s: {checkable}");
+    }
+}
+
+#[test]
+fn only_a_node_with_a_listener_must_be_an_endpoint() {
+    for (objects, complains) in [(vec![], false), (vec![listener(true)], true)] {
+        let settings = Settings::new("vm", Timestamp(START), 1);
+        let generation = Arc::new(generation(objects));
+        let effects =
+            Cluster::new(settings).handle(Input::Reconfigure(generation), Timestamp(START));
+        let complaint = effects.iter().any(|effect| {
+            matches!(effect, Effect::Log { severity: Severity::Critical, text, .. }
+                if text.contains("Endpoint object for 'vm' is missing"))
+        });
+        assert_eq!(complaint, complains);
+    }
+}
