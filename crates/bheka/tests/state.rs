@@ -722,9 +722,20 @@ fn systemd_is_told() {
             .unwrap_or_else(|_| panic!("{}", node.logs()));
         String::from_utf8_lossy(&buffer[..count]).into_owned()
     };
+    // Signs of life come at any time between the changes of state.
+    let signs_of_life = std::cell::Cell::new(0);
+    let next = || loop {
+        let text = next();
+        if !text.contains("WATCHDOG=1") {
+            return text;
+        }
+        assert!(text.contains("STATUS="), "{text}");
+        signs_of_life.set(signs_of_life.get() + 1);
+    };
     let console = std::fs::File::create(node.dir.join("log/console.log")).unwrap();
     let child = daemon(&node, &[])
         .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "400000")
         .stdout(console)
         .stdin(Stdio::null())
         .spawn()
@@ -774,4 +785,5 @@ fn systemd_is_told() {
         .unwrap();
     let mut buffer = [0; 64];
     assert!(socket.recv(&mut buffer).is_err(), "nothing more is said");
+    assert!(signs_of_life.get() > 0);
 }

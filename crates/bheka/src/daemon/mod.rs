@@ -386,8 +386,9 @@ impl Daemon {
             "{} of {} endpoints connected, {:.0} checks a minute",
             api.conn_endpoints.len(),
             api.conn_endpoints.len() + api.not_conn_endpoints.len(),
-            figures.checks.active_host_checks.last_1min
-                + figures.checks.active_service_checks.last_1min,
+            (figures.checks.active_host_checks.last_1min
+                + figures.checks.active_service_checks.last_1min)
+                .max(0.0),
         );
         notify(&[
             sd_notify::NotifyState::Watchdog,
