@@ -268,11 +268,19 @@ impl Monitor {
         };
         scope.collected = collected;
         let scope = Arc::new(scope);
-        let execution = self.dispatch(&command, &scope, Some(name), &name.full(), now);
-        match self.scope_with_counts(&scope, &name.host, now) {
-            Some(scope) => self.dispatch(&command, &scope, Some(name), &name.full(), now),
-            None => execution,
+        let mut execution = self.dispatch(&command, &scope, Some(name), &name.full(), now);
+        if let Some(scope) = self.scope_with_counts(&scope, &name.host, now) {
+            execution = self.dispatch(&command, &scope, Some(name), &name.full(), now);
         }
+        if let Err(text) = &execution {
+            self.log_unusable(text);
+        }
+        execution
+    }
+
+    /// Says in the log that a command line could not be made; the result says it, too.
+    pub(crate) fn log_unusable(&mut self, text: &str) {
+        self.log(Severity::Warning, "PluginUtility", text.to_owned());
     }
 
     /// Switches on the function in `execute` of a check command.

@@ -228,6 +228,7 @@ impl Monitor {
         };
         match execution {
             Err(text) => {
+                self.log_unusable(&text);
                 let result = self.agent_result(failed(text.clone(), now), now);
                 self.answer_remote(&request, result, text.into(), now);
             }

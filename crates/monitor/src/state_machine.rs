@@ -95,8 +95,10 @@ pub fn apply(
     } else {
         change.old_state != result.state
     };
+    // With every result, as Icinga 2 does: before a change that is the change before, after a
+    // result without one the last change itself.
+    state.previous_state_change = state.last_state_change;
     if change.state_change {
-        state.previous_state_change = state.last_state_change;
         state.last_state_change = result.execution_end;
         end_acknowledgement(state, result.state, &mut change, result.execution_end);
     }

@@ -666,3 +666,71 @@ fn a_result_that_a_peer_repeats_counts_once() {
     assert_eq!(send(START + 10.0), first);
     assert_ne!(send(START + 20.0), first);
 }
+
+#[test]
+fn a_missing_macro_is_logged() {
+    let argument = Value::dictionary([
+        ("value", Value::string("$nope$")),
+        ("required", Value::Boolean(true)),
+    ]);
+    let strict = object(
+        "CheckCommand",
+        "strict",
+        [
+            ("command", words(&["/bin/true"])),
+            ("arguments", Value::dictionary([("-x", argument)])),
+        ],
+    );
+    let mut monitor = started(generation([strict, host("h", "strict", 60.0)]));
+    let due = monitor.next_wakeup().unwrap();
+    let effects = monitor.handle(Input::Tick, due);
+    let logged: Vec<&str> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Log {
+                severity: crate::Severity::Warning,
+                facility: "PluginUtility",
+                text,
+            } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    let words = "Error: Non-optional macro 'nope' used in argument '-x' is missing.\n\nContext:\n\n\t\
+                 (0) Executing check for object 'h'";
+    assert_eq!(logged, [words]);
+    let state = monitor.state(&CheckableName::host("h")).unwrap();
+    let result = state.last_check_result.as_ref().unwrap();
+    assert_eq!(result.output, words);
+}
+
+#[test]
+fn the_state_change_before_follows_every_result() {
+    let mut monitor = started(generation([plugin(), host("h", "ping", 60.0)]));
+    let name = CheckableName::host("h");
+    // As Icinga 2 shows it for the exit states of a host that was never checked (UNKNOWN is DOWN).
+    let never = Timestamp::NEVER;
+    let at = |offset: f64| START + offset;
+    for (offset, state, last, previous) in [
+        (1.0, 2, never, never),
+        (2.0, 0, at(2.0), never),
+        (3.0, 0, at(2.0), at(2.0)),
+        (4.0, 2, at(4.0), at(2.0)),
+        (5.0, 2, at(4.0), at(4.0)),
+    ] {
+        let result = CheckResult {
+            state,
+            execution_start: at(offset),
+            execution_end: at(offset),
+            ..CheckResult::default()
+        };
+        let command = Command::ProcessResult {
+            checkable: name.clone(),
+            result: Box::new(result),
+        };
+        let origin = Origin::local();
+        monitor.handle(Input::Command { command, origin }, at(offset));
+        let found = monitor.state(&name).unwrap();
+        assert_eq!(found.last_state_change, last, "{offset}");
+        assert_eq!(found.previous_state_change, previous, "{offset}");
+    }
+}
