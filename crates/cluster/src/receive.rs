@@ -195,12 +195,12 @@ impl Cluster {
                 )
             };
             let text = format!(
-                "Unexpected Icinga version of endpoint '{endpoint}': {} (this node speaks {})",
+                "Endpoint '{endpoint}' speaks Icinga {}, this node {}",
                 shown(theirs),
                 shown(ours)
             );
-            // Bheka works with all of them; stock Icinga 2 warns.
-            self.log(Severity::Information, "ApiListener", text);
+            // Bheka works with all of them, so it is no fault; stock Icinga 2 warns.
+            self.log(Severity::Notice, "ApiListener", text);
         }
     }
 

@@ -20,8 +20,8 @@ use crate::version;
 pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Result<ExitCode> {
     if invocation.value("connect").is_some() {
         bail!(
-            "option --connect is not available; send the expression to /v1/console/execute-script \
-             of the API instead"
+            "option --connect is not built yet; evaluate the expression without it, or ask the API \
+             with a filter"
         );
     }
     let (file, expression) = (invocation.nonempty("file"), invocation.value("eval"));

@@ -381,7 +381,7 @@ fn console() -> Command {
             value(
                 "connect",
                 "URL",
-                "evaluate them in a running daemon, through its API",
+                "evaluate them in a running daemon (not built yet)",
             )
             .short('c'),
             value("eval", "EXPRESSION", "evaluate this and exit")
