@@ -26,6 +26,17 @@ pub struct Request {
     pub peer: PeerInfo,
 }
 
+impl PeerInfo {
+    /// The address as Icinga 2's log has it: `[127.0.0.1]:33452`, IPv4 in brackets as well.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        match self.remote.rsplit_once(':') {
+            Some((host, port)) if !host.starts_with('[') => format!("[{host}]:{port}"),
+            _ => self.remote.clone(),
+        }
+    }
+}
+
 impl Request {
     /// The value of the first header of that name; case does not matter.
     #[must_use]
@@ -173,6 +184,26 @@ fn hex(byte: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_logged_in_brackets() {
+        for (remote, logged) in [
+            ("127.0.0.1:33452", "[127.0.0.1]:33452"),
+            ("[::ffff:127.0.0.1]:5", "[::ffff:127.0.0.1]:5"),
+            ("test", "test"),
+        ] {
+            let remote = remote.to_owned();
+            let verified_cn = None;
+            assert_eq!(
+                PeerInfo {
+                    verified_cn,
+                    remote
+                }
+                .logged(),
+                logged
+            );
+        }
+    }
     use proptest::prelude::*;
 
     fn path(target: &str) -> Option<String> {

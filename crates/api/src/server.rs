@@ -44,6 +44,11 @@ where
         api: &api,
     };
     while let Some(Next::Another) = connection.request().await {}
+    tracing::info!(
+        target: "HttpServerConnection",
+        "HTTP client disconnected (from {})",
+        connection.peer.logged(),
+    );
     connection.end().await;
 }
 
@@ -81,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 tracing::warn!(
                     target: "HttpServerConnection",
                     "Closing HTTP connection from {}: {cause}",
-                    self.peer.remote,
+                    self.peer.logged(),
                 );
                 let response = self.api.refuse_head(cause);
                 return self.send(&response, true).await.ok().map(|()| Next::End);
@@ -91,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                     tracing::info!(
                         target: "HttpServerConnection",
                         "Closing HTTP connection from {}: incomplete request",
-                        self.peer.remote,
+                        self.peer.logged(),
                     );
                 }
                 return None;
@@ -274,7 +279,7 @@ fn log(request: &Request, response: &Response, took: Duration) {
         "Request: {} {} (from {}), user: {}, agent: {}, status: {}, took {} ms",
         request.method,
         request.target,
-        request.peer.remote,
+        request.peer.logged(),
         response.user.as_deref().unwrap_or("<unauthenticated>"),
         request.header("User-Agent").unwrap_or_default(),
         response.reason(),

@@ -102,7 +102,8 @@ enum Hello {
 }
 
 impl Cluster {
-    pub(crate) fn link_up(&mut self, up: LinkUp) {
+    pub(crate) fn link_up(&mut self, mut up: LinkUp) {
+        up.address = bracketed(&up.address);
         if self.links.contains_key(&up.link) {
             return;
         }
@@ -394,11 +395,11 @@ impl Cluster {
             ) => " (no Endpoint object found for identity)".to_owned(),
             _ => String::new(),
         };
-        let identity = up.identity.as_deref().unwrap_or("anonymous");
-        let text = format!(
-            "New client connection for identity '{identity}' {way} {}{note}",
-            up.address
-        );
+        let whose = match up.identity.as_deref() {
+            Some(identity) => format!(" for identity '{identity}'"),
+            None => String::new(),
+        };
+        let text = format!("New client connection{whose} {way} {}{note}", up.address);
         // One that is refused gets a line that says why; anonymous ones come in crowds.
         let severity = if matches!(verdict, Verdict::Refused { .. }) {
             Severity::Notice
@@ -501,3 +502,11 @@ const ANONYMOUS_LIFE_S: f64 = 10.0;
 const SILENCE_MAX_S: f64 = 60.0;
 const COMPLAINT_INTERVAL_S: f64 = 60.0;
 const COMPLAINTS_MAX: u32 = 10;
+
+/// An address as Icinga 2's log has it: `[127.0.0.1]:33452`, IPv4 in brackets as well.
+fn bracketed(address: &str) -> Str {
+    match address.rsplit_once(':') {
+        Some((host, port)) if !host.starts_with('[') => format!("[{host}]:{port}").into(),
+        _ => address.into(),
+    }
+}

@@ -370,3 +370,25 @@ fn a_new_certificate_makes_all_connections_new() {
     });
     assert_eq!(closed(&effects).len(), 3);
 }
+
+#[test]
+fn addresses_are_logged_in_brackets_and_identities_only_when_there_are_any() {
+    for (address, identity, words) in [
+        (
+            "127.0.0.1:33452",
+            None,
+            " from [127.0.0.1]:33452 (no client certificate)",
+        ),
+        ("[::1]:5", Some("a1"), " for identity 'a1' from [::1]:5"),
+    ] {
+        let mut node = Node::new("m1", tree());
+        let mut up = accepted(LinkId(7), identity, Ok(()));
+        up.address = address.into();
+        let effects = node.handle(Input::LinkUp(up));
+        let wanted = format!("New client connection{words}");
+        let is_logged = effects.iter().any(
+            |effect| matches!(effect, Effect::Log { facility: "ApiListener", text, .. } if *text == wanted),
+        );
+        assert!(is_logged, "{wanted}: {effects:?}");
+    }
+}
