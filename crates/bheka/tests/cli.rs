@@ -188,6 +188,25 @@ fn misuse_is_answered_as_icinga2_does() {
 }
 
 #[test]
+fn log_options_take_known_values_only() {
+    let place = Place::new();
+    let format = place.bheka(&["pki", "ticket", "--cn", "a", "--log-format", "bad"]);
+    assert_eq!(format.code, 1);
+    assert_eq!(
+        format.lines(),
+        ["critical/bheka: Invalid log format 'bad' set. Known are 'text' and 'json'."]
+    );
+    for good in ["text", "json"] {
+        let words = ["pki", "ticket", "--cn=a", "--salt=b", "--log-format", good];
+        assert_eq!(place.bheka(&words).code, 0, "{good}");
+    }
+    let level = place.bheka(&["variable", "list", "-x", "foo"]);
+    assert_eq!(level.code, 1);
+    let words = "critical/bheka: Invalid log level set. Default is 'information'.";
+    assert_eq!(level.lines(), [words]);
+}
+
+#[test]
 fn what_is_no_command_shows_the_commands() {
     let place = Place::new();
     for words in [
@@ -610,6 +629,13 @@ fn an_agent_is_set_up_without_its_parent() {
         "pz",
     ]);
     assert_eq!(answer.code, 0, "{}", answer.out);
+    // The address of the endpoint does not count: without --parent_host nobody is asked.
+    assert!(answer.has(
+        "warning/cli: Node to master/satellite connection setup skipped. Please configure your \
+         parent node to"
+    ));
+    let missing = "No connection to the parent node was specified.";
+    assert_eq!(answer.out.matches(missing).count(), 2, "{}", answer.out);
     assert_eq!(place.read("data/certs/ticket"), "12ab", "no line break");
     assert_eq!(place.mode("data/certs/ticket"), 0o600);
     assert!(!place.at("conf/features-enabled/notification.conf").exists());
@@ -621,7 +647,13 @@ fn an_agent_is_set_up_without_its_parent() {
             .read("conf/bheka.conf")
             .contains("// include_recursive \"conf.d\"")
     );
-    assert_eq!(place.bheka(&["daemon", "-C"]).code, 0);
+    // As the warnings say, the parent's CA certificate is still missing.
+    assert_eq!(place.bheka(&["daemon", "-C"]).code, 1);
+    let parent = Place::new();
+    assert_eq!(parent.bheka(&["pki", "new-ca"]).code, 0);
+    place.write("data/certs/ca.crt", &parent.read("data/ca/ca.crt"));
+    let validated = place.bheka(&["daemon", "-C"]);
+    assert_eq!(validated.code, 0, "{}", validated.out);
     // Nothing is overwritten when the parent cannot be asked.
     let key = place.read("data/certs/a1.key");
     let refused = place.bheka(&[

@@ -85,6 +85,13 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         print(&record.line(log::Format::Text, settings.color));
         return ExitCode::FAILURE;
     }
+    let format = invocation.value("log-format");
+    if let Some(format) = format.filter(|format| !["text", "json"].contains(&format.as_str())) {
+        let text = format!("Invalid log format '{format}' set. Known are 'text' and 'json'.");
+        let record = Record::now(Severity::Critical, version::PROGRAM, text);
+        print(&record.line(log::Format::Text, settings.color));
+        return ExitCode::FAILURE;
+    }
     match run(&words, &invocation, settings) {
         Ok(code) => code,
         Err(error) => {

@@ -40,7 +40,7 @@ pub(super) fn set_up(
         .nonempty("parent_host")
         .map(|text| host_and_port(&text))
         .transpose()?;
-    tell_parent(parent.as_ref(), &endpoints);
+    tell_parent(parent.as_ref());
     skeleton::ensure(settings)?;
     let trusted = invocation.nonempty("trustedcert").map(PathBuf::from);
     get_certificate(
@@ -81,12 +81,13 @@ pub(super) fn set_up(
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell_parent(parent: Option<&(String, u16)>, endpoints: &[Endpoint]) {
+/// The address of an endpoint is for the daemon; only `--parent_host` makes a connection now.
+fn tell_parent(parent: Option<&(String, u16)>) {
     if let Some((host, port)) = parent {
         info(&format!(
             "Verifying parent host connection information: host '{host}', port '{port}'."
         ));
-    } else if endpoints.iter().all(|endpoint| endpoint.host.is_none()) {
+    } else {
         say(
             Severity::Warning,
             "cli",
@@ -141,6 +142,8 @@ fn get_certificate(
     let key = pki::new_key(&key_path)?;
     let certificate = pki::write_self_signed(cn, &key, &cert_path)?;
     let (Some((host, port)), Some(trusted)) = (parent, trusted) else {
+        let text = format!("\n{}", without_connection(settings));
+        say(Severity::Warning, "cli", &text);
         return Ok(());
     };
     info("Requesting a signed certificate from the parent node.");
