@@ -60,7 +60,7 @@ impl Random {
 }
 
 /// Bytes that mean something to one reader or another.
-const TELLING: &[u8] = b"{}[]()\"\\'`$:,;.=!<>&|/*#\n\r\t \00189-+eEuntf@%\xc3\xff";
+const TELLING: &[u8] = b"{}[]()\"\\'`$:,;.=!<>&|/*#\n\r\t \x000189-+eEuntf@%\xc3\xff";
 
 /// Runs `check` on random input, as many rounds as told. A failure names the seed of its round;
 /// with that in `BHEKA_FUZZ_SEED` the round is repeated alone.
