@@ -91,10 +91,10 @@ const NULL: &str = "/dev/null";
 
 /// In the background process: lets the parent end.
 pub(crate) fn report_ready() {
-    if let Some(path) = ready_file() {
-        if let Err(error) = std::fs::write(&path, "") {
-            tracing::warn!(target: "Application", "cannot write '{}': {error}", path.display());
-        }
+    if let Some(path) = ready_file()
+        && let Err(error) = std::fs::write(&path, "")
+    {
+        tracing::warn!(target: "Application", "cannot write '{}': {error}", path.display());
     }
 }
 
