@@ -7,9 +7,6 @@ use tokio::sync::watch;
 
 use super::job::{Job, Jobs};
 
-/// Niceness of plugins.
-const PLUGIN_NICE: i32 = 5;
-
 /// Starts command lines and reports how they ended. How many run at once is the monitor's
 /// decision (`MaxConcurrentChecks`).
 #[derive(Clone, Debug)]
@@ -40,8 +37,6 @@ impl Runner {
         self.runtime.spawn(async move {
             let mut spec = Spec::new(line.argv);
             spec.env = line.env;
-            // As Icinga 2 runs them: checks must not starve the daemon or what they look at.
-            spec.nice = PLUGIN_NICE;
             // The monitor's number may come from a configuration: nothing absurd reaches Duration.
             let seconds = line.timeout_s.clamp(0.001, 31_536_000.0);
             spec.timeout = std::time::Duration::from_secs_f64(seconds);
