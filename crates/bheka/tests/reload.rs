@@ -123,7 +123,9 @@ fn signals_during_the_start_end_it_in_order_or_wait() {
     master.signal("HUP");
     master.wait_until_up();
     master.wait_log(&["Reloaded the configuration"]);
-    assert!(master.stop());
+    // An end does not wait for a reload.
+    master.signal("HUP");
+    assert!(master.stop(), "{}", master.logs());
 
     for log in ["console.log", "debug.log"] {
         std::fs::remove_file(master.dir.join("log").join(log)).unwrap();
@@ -160,5 +162,20 @@ fn a_failed_reload_is_forgotten_once_one_succeeds() {
     master.wait_object("hosts", "self", "has forgotten it", |attrs| {
         !says_failed(attrs)
     });
+    assert!(master.stop());
+}
+
+#[test]
+fn a_reload_without_the_own_endpoint_is_refused() {
+    if !has_openssl("a_reload_without_the_own_endpoint_is_refused") {
+        return;
+    }
+    let authority = Authority::new();
+    let mut master = master(&authority);
+    master.start_and_wait();
+    master.configure("", "object Host \"h\" { check_command = \"dummy\" }\n");
+    master.signal("HUP");
+    master.wait_log(&["Reload refused", "Endpoint object for 'master' is missing"]);
+    assert!(master.object("endpoints", "master").is_some());
     assert!(master.stop());
 }

@@ -249,11 +249,8 @@ impl Attempt<'_> {
     fn report(&self, outcome: &Outcome, built: Option<&Built>) {
         let loaded = &outcome.loaded;
         for line in &loaded.log {
-            self.logs.write(
-                severity(line.severity),
-                &line.facility,
-                line.message.as_str(),
-            );
+            self.logs
+                .write(line.severity.into(), &line.facility, line.message.as_str());
         }
         for dir in &outcome.stray {
             let text = format!(
@@ -285,7 +282,7 @@ impl Attempt<'_> {
             .iter()
             .partition(|diagnostic| diagnostic.is_error());
         for diagnostic in others {
-            let severity = severity(diagnostic.severity);
+            let severity = Severity::from(diagnostic.severity);
             self.logs.write(
                 severity,
                 diagnostic.facility,
@@ -412,16 +409,6 @@ fn templates(globals: &Globals) -> Vec<(Str, Template)> {
         }
     }
     found
-}
-
-fn severity(severity: bheka_lang::Severity) -> Severity {
-    match severity {
-        bheka_lang::Severity::Debug => Severity::Debug,
-        bheka_lang::Severity::Notice => Severity::Notice,
-        bheka_lang::Severity::Information => Severity::Information,
-        bheka_lang::Severity::Warning => Severity::Warning,
-        bheka_lang::Severity::Critical => Severity::Critical,
-    }
 }
 
 const APPLICATION: &str = "IcingaApplication";

@@ -91,11 +91,14 @@ impl Core {
             }
             let now = clock::now();
             if now >= next_figures {
-                next_figures = now + FIGURES_EVERY_S;
                 self.refresh_figures(now, &mut agenda);
+                // They go over all checkables: with very many, less often, so that they never
+                // take more than a twentieth of the writer's time.
+                let cost_s = (clock::now() - now).max(0.0);
+                next_figures = now + FIGURES_EVERY_S.max(20.0 * cost_s);
             }
             self.tick(now, &mut agenda);
-            self.publish(agenda, now);
+            self.publish_changed(&mut agenda);
         }
     }
 
@@ -260,15 +263,7 @@ impl Core {
                 facility,
                 text,
             } => {
-                use bheka_monitor::Severity;
-                let severity = match severity {
-                    Severity::Debug => crate::log::Severity::Debug,
-                    Severity::Notice => crate::log::Severity::Notice,
-                    Severity::Information => crate::log::Severity::Information,
-                    Severity::Warning => crate::log::Severity::Warning,
-                    Severity::Critical => crate::log::Severity::Critical,
-                };
-                self.logs.write(severity, facility, text);
+                self.logs.write(severity.into(), facility, text);
             }
         }
     }
@@ -340,15 +335,7 @@ impl Core {
                 facility,
                 text,
             } => {
-                use bheka_cluster::Severity;
-                let severity = match severity {
-                    Severity::Debug => crate::log::Severity::Debug,
-                    Severity::Notice => crate::log::Severity::Notice,
-                    Severity::Information => crate::log::Severity::Information,
-                    Severity::Warning => crate::log::Severity::Warning,
-                    Severity::Critical => crate::log::Severity::Critical,
-                };
-                self.logs.write(severity, facility, text);
+                self.logs.write(severity.into(), facility, text);
             }
         }
     }
@@ -397,10 +384,6 @@ impl Core {
         self.figures.store(Arc::new(figures));
     }
 
-    fn publish(&self, mut agenda: Agenda, _now: Timestamp) {
-        self.publish_changed(&mut agenda);
-    }
-
     fn publish_changed(&self, agenda: &mut Agenda) {
         for name in agenda.changed.drain() {
             if let Some(state) = self.monitor.shared_state(&name) {
@@ -419,8 +402,7 @@ impl Core {
         for (_, handle) in self.links.drain() {
             handle.close("this node is shutting down");
         }
-        self.saving
-            .finish(&self.monitor, &self.cluster, clock::now());
+        self.saving.finish(&self.monitor, &self.cluster);
         self.replay.finish();
         tracing::debug!(target: "Application", "the writer of '{}' has ended", self.node_name);
     }

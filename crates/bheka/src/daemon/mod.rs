@@ -22,6 +22,7 @@ mod store;
 mod zone_files;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,6 +141,7 @@ struct Daemon {
     globals: Arc<ArcSwapOption<Globals>>,
     board: Arc<Board>,
     zone_files: Arc<zone_files::Zones>,
+    local_endpoint: Str,
     generations: u64,
 }
 
@@ -166,13 +168,7 @@ impl Daemon {
             Some(_) => identity.cn().map_or_else(|| node_name.clone(), Str::from),
             None => node_name.clone(),
         };
-        if listener.is_some() && generation.get("Endpoint", &local_endpoint).is_none() {
-            bail!(
-                "Endpoint object for '{local_endpoint}' is missing, which is this node's name in \
-                 '{}'; add it to zones.conf, or run 'node setup'",
-                files.certificate.display()
-            );
-        }
+        check_own_endpoint(&generation, &local_endpoint)?;
         let dialler = Dialler::new(jobs.clone(), runtime.clone(), Arc::clone(&identity));
         let certificates = Certificates::new(
             &settings.paths,
@@ -211,11 +207,12 @@ impl Daemon {
             globals: Arc::default(),
             board,
             zone_files: Arc::default(),
+            local_endpoint: local_endpoint.clone(),
             generations: 1,
         };
         daemon.apply_listener(&generation);
         daemon.adopt(loaded.globals);
-        let (writer, found) = core.spawn(queue, &daemon)?;
+        let (writer, found) = core.spawn(queue)?;
         daemon.introduce(found).await;
         daemon.swap(&generation).await;
         daemon.hand_in_zone_files().await;
@@ -230,15 +227,15 @@ impl Daemon {
         };
         let api = Arc::new(Api::new(Arc::new(backend)));
         let mut listener = Listener::new(daemon.dialler.clone(), api, identity, files, &generation);
-        if let Err(error) = listener.apply(&generation, &daemon.settings).await {
+        let bound = listener.apply(&generation, &daemon.settings).await;
+        daemon.listener = Some(listener);
+        notices::warn_of_what_has_no_effect(&generation);
+        if let Err(error) = bound.and_then(|()| daemon.leave_console(&generation)) {
             // The writer has begun; it may not outlive the runtime.
             daemon.jobs.send(Job::Finish).await;
             let _ = tokio::task::spawn_blocking(move || writer.join()).await;
             return Err(error);
         }
-        daemon.listener = Some(listener);
-        notices::warn_of_what_has_no_effect(&generation);
-        daemon.leave_console(&generation)?;
         notify(&[sd_notify::NotifyState::Ready]);
         detach::report_ready();
         tracing::info!(target: "cli", "Started; {} hosts, {} services",
@@ -354,10 +351,14 @@ impl Daemon {
                 _ = signals.hangup.recv() => {
                     tracing::info!(target: "Application", "Received HUP signal, reloading the \
                         configuration; connections and checks go on");
-                    self.reload().await;
+                    if self.reload(signals).await.is_break() {
+                        return;
+                    }
                 }
                 Some((endpoint, update)) = updates.recv() => {
-                    self.take_update(&endpoint, update).await;
+                    if self.take_update(&endpoint, update, signals).await.is_break() {
+                        return;
+                    }
                 }
                 _ = signals.user1.recv() => {
                     tracing::info!(target: "Application", "Received USR1 signal, reopening \
@@ -398,20 +399,24 @@ impl Daemon {
 
     /// Loads the next generation beside the running one and swaps; on any error the running one
     /// stays.
-    async fn reload(&mut self) {
+    async fn reload(&mut self, signals: &mut Signals) -> ControlFlow<()> {
         let started = std::time::Instant::now();
         notify_reloading();
         self.generations += 1;
         let (settings, options) = (self.settings.clone(), self.options.clone());
         let number = self.generations;
         let loading =
-            tokio::task::spawn_blocking(move || config::load(&settings, &options, number)).await;
-        let loaded = match loading {
+            tokio::task::spawn_blocking(move || config::load(&settings, &options, number));
+        let loaded = match self.patiently(loading, signals).await? {
             Ok(Ok(Some(loaded))) => loaded,
             Ok(Ok(None)) => return self.refuse("the configuration has errors, see above").await,
             Ok(Err(error)) => return self.refuse(&format!("{error:#}")).await,
             Err(error) => return self.refuse(&error.to_string()).await,
         };
+        if let Err(error) = check_own_endpoint(&loaded.generation, &self.local_endpoint) {
+            loaded.globals.retire();
+            return self.refuse(&format!("{error:#}")).await;
+        }
         let generation = Arc::new(loaded.generation);
         let running = self.board.generation();
         let diff = running.diff(&generation);
@@ -432,10 +437,33 @@ impl Daemon {
         tracing::info!(target: "Application", "Reloaded the configuration in {} ms: {} objects \
             added, {} changed, {} removed, {} unchanged", started.elapsed().as_millis(),
             diff.added.len(), diff.changed.len(), diff.removed.len(), diff.unchanged);
+        ControlFlow::Continue(())
+    }
+
+    /// Waits for work that may take minutes. Meanwhile systemd is told that the daemon lives, and
+    /// when the daemon is told to end it need not wait for the work: then the answer is `Break`.
+    async fn patiently<T>(
+        &self,
+        mut work: tokio::task::JoinHandle<T>,
+        signals: &mut Signals,
+    ) -> ControlFlow<(), Result<T, tokio::task::JoinError>> {
+        let mut watchdog = tokio::time::interval(watchdog_interval());
+        loop {
+            tokio::select! {
+                done = &mut work => return ControlFlow::Continue(done),
+                () = signals.end() => return ControlFlow::Break(()),
+                _ = watchdog.tick() => self.feed_watchdog(),
+            }
+        }
     }
 
     /// Takes the configuration that a parent sent, when it differs and is valid as a whole.
-    async fn take_update(&mut self, endpoint: &Str, update: Box<ConfigUpdate>) {
+    async fn take_update(
+        &mut self,
+        endpoint: &Str,
+        update: Box<ConfigUpdate>,
+        signals: &mut Signals,
+    ) -> ControlFlow<()> {
         self.generations += 1;
         let (settings, options) = (self.settings.clone(), self.options.clone());
         let number = self.generations;
@@ -454,8 +482,8 @@ impl Daemon {
             config_sync::promote(&settings.paths).context("cannot put the files in place")?;
             Ok(Some(changed))
         });
-        let outcome = checking
-            .await
+        let checked = self.patiently(checking, signals).await?;
+        let outcome = checked
             .map_err(anyhow::Error::from)
             .and_then(|outcome| outcome);
         match outcome {
@@ -466,18 +494,20 @@ impl Daemon {
                 let zones: Vec<&str> = zones.iter().map(Str::as_str).collect();
                 tracing::info!(target: "ApiListener", "Configuration of zones '{}' from endpoint \
                     '{endpoint}' is valid, reloading", zones.join("', '"));
-                self.reload().await;
+                return self.reload(signals).await;
             }
             Err(error) => tracing::error!(target: "ApiListener", "Config validation failed for \
                 the update from endpoint '{endpoint}': {error:#}. What was in force stays."),
         }
+        ControlFlow::Continue(())
     }
 
-    async fn refuse(&self, why: &str) {
+    async fn refuse(&self, why: &str) -> ControlFlow<()> {
         tracing::error!(target: "Application", "Reload refused: {why}. The running configuration \
             stays in force.");
         self.jobs.send(Job::ReloadFailed(clock::now())).await;
         notify(&[sd_notify::NotifyState::Ready]);
+        ControlFlow::Continue(())
     }
 }
 
@@ -508,7 +538,6 @@ impl ReadyCore {
     fn spawn(
         self,
         queue: mpsc::Receiver<Job>,
-        _daemon: &Daemon,
     ) -> anyhow::Result<(std::thread::JoinHandle<()>, replay::Found)> {
         let Self { core, found } = self;
         let writer = std::thread::Builder::new()
@@ -595,6 +624,17 @@ impl Signals {
             user1: wait(SignalKind::user_defined1())?,
         })
     }
+}
+
+/// A node with a listener needs an Endpoint object of its own name.
+fn check_own_endpoint(generation: &Generation, name: &str) -> anyhow::Result<()> {
+    if generation.count("ApiListener") > 0 && generation.get("Endpoint", name).is_none() {
+        bail!(
+            "Endpoint object for '{name}' is missing, which is this node's name in its \
+             certificate; add it to zones.conf, or run 'node setup'"
+        );
+    }
+    Ok(())
 }
 
 fn node_name(settings: &Settings, generation: &Generation) -> Str {

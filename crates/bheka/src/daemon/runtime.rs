@@ -7,7 +7,7 @@ use bheka_model::{Board, LiveObject};
 use bheka_value::{Timestamp, Value};
 
 use super::clock;
-use crate::log::{LogSinks, Severity};
+use crate::log::LogSinks;
 
 /// Live objects, the clock and the log.
 pub(crate) struct LiveRuntime {
@@ -33,13 +33,7 @@ impl Runtime for LiveRuntime {
     }
 
     fn log(&self, line: LogLine) {
-        let severity = match line.severity {
-            bheka_lang::Severity::Debug => Severity::Debug,
-            bheka_lang::Severity::Notice => Severity::Notice,
-            bheka_lang::Severity::Information => Severity::Information,
-            bheka_lang::Severity::Warning => Severity::Warning,
-            bheka_lang::Severity::Critical => Severity::Critical,
-        };
-        self.logs.write(severity, &line.facility, line.message);
+        self.logs
+            .write(line.severity.into(), &line.facility, line.message);
     }
 }

@@ -2,17 +2,21 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use bheka_cluster::{Cluster, PeerPositions};
-use bheka_model::CheckableName;
 use bheka_model::state_file::{self, Damage, Entry};
+use bheka_model::{CheckableName, CheckableState};
 use bheka_monitor::Monitor;
 use bheka_value::{Str, Timestamp, Value};
 
-use super::store::{Save, Saved, Store, journal_path};
+use super::store::{Records, Save, Saved, Store, journal_path};
 
 /// How often changes go to the journal: what `kill -9` can cost.
 const JOURNAL_EVERY_S: f64 = 2.0;
+
+/// How soon a write that failed is tried again: everything is written then.
+const RETRY_EVERY_S: f64 = 20.0;
 
 /// How often everything is written anew (Icinga 2: 300 s).
 const SNAPSHOT_EVERY_S: f64 = 300.0;
@@ -78,18 +82,25 @@ impl Saving {
         self.next_journal
     }
 
-    /// Hands over what is due. When the disk does not keep up, it stays marked for later.
+    /// Hands over what is due. When the disk does not keep up, it stays marked for later; after a
+    /// failure everything is written anew.
     pub(crate) fn save_when_due(&mut self, monitor: &Monitor, cluster: &Cluster, now: Timestamp) {
         if now < self.next_journal {
             return;
         }
-        self.next_journal = now + JOURNAL_EVERY_S;
-        let is_whole = self.is_snapshot_due || now >= self.next_snapshot;
+        let has_failed = self.store.has_failed();
+        let pause_s = if has_failed {
+            RETRY_EVERY_S
+        } else {
+            JOURNAL_EVERY_S
+        };
+        self.next_journal = now + pause_s;
+        let is_whole = self.is_snapshot_due || has_failed || now >= self.next_snapshot;
         let save = self.collect(monitor, cluster, is_whole);
-        if save.journal.is_empty() && save.snapshot.is_none() {
+        if save.journal.is_none() && save.snapshot.is_none() {
             return;
         }
-        if self.store.offer(save).is_ok() {
+        if self.store.offer(save) {
             self.changed.clear();
             if is_whole {
                 self.is_snapshot_due = false;
@@ -102,46 +113,61 @@ impl Saving {
     }
 
     /// Writes everything and waits until it is on disk.
-    pub(crate) fn finish(mut self, monitor: &Monitor, cluster: &Cluster, _now: Timestamp) {
+    pub(crate) fn finish(mut self, monitor: &Monitor, cluster: &Cluster) {
         let save = self.collect(monitor, cluster, true);
         self.store.finish(save);
     }
 
+    /// Takes hold of what is to be saved; its text is made where it is written.
     fn collect(&mut self, monitor: &Monitor, cluster: &Cluster, is_whole: bool) -> Save {
-        let mut save = Save::default();
-        for name in &self.changed {
-            if let Some(state) = monitor.state(name) {
-                Entry::of_checkable(name, state).encode_to(&mut save.journal);
-            }
-        }
+        let changed: Vec<Shared> = self
+            .changed
+            .iter()
+            .filter_map(|name| Some((name.clone(), monitor.shared_state(name)?)))
+            .collect();
         let positions: Vec<_> = cluster
             .positions()
             .map(|(name, positions)| (name.clone(), positions))
             .collect();
-        if positions != self.positions {
-            for (name, positions) in &positions {
-                peer_entry(name, positions).encode_to(&mut save.journal);
-            }
-            self.positions = positions;
-        }
-        if is_whole {
-            let mut snapshot = Vec::new();
-            for (name, state) in monitor.states() {
-                Entry::of_checkable(name, state).encode_to(&mut snapshot);
-            }
-            for (name, positions) in &self.positions {
-                peer_entry(name, positions).encode_to(&mut snapshot);
-            }
-            for other in &self.others {
-                other.encode_to(&mut snapshot);
-            }
+        let moved = if positions == self.positions {
+            Vec::new()
+        } else {
+            positions.clone()
+        };
+        self.positions = positions;
+        let journal = (!changed.is_empty() || !moved.is_empty())
+            .then(|| -> Records { Box::new(move || records(&changed, &moved, &[])) });
+        let snapshot = is_whole.then(|| -> Records {
+            let states: Vec<Shared> = monitor
+                .states()
+                .map(|(name, state)| (name.clone(), Arc::clone(state)))
+                .collect();
+            let positions = self.positions.clone();
             let timestamp = cluster.log_message_timestamp().seconds();
             let update = Value::dictionary([("log_message_timestamp", timestamp.into())]);
-            entry("ApiListener", "api".into(), update).encode_to(&mut snapshot);
-            save.snapshot = Some(snapshot);
-        }
-        save
+            let mut others = self.others.clone();
+            others.push(entry("ApiListener", "api".into(), update));
+            Box::new(move || records(&states, &positions, &others))
+        });
+        Save { journal, snapshot }
     }
+}
+
+/// A state that the monitor goes on changing: what is held here stays as it was.
+type Shared = (CheckableName, Arc<CheckableState>);
+
+fn records(states: &[Shared], positions: &[(Str, PeerPositions)], others: &[Entry]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (name, state) in states {
+        Entry::of_checkable(name, state).encode_to(&mut text);
+    }
+    for (name, positions) in positions {
+        peer_entry(name, positions).encode_to(&mut text);
+    }
+    for other in others {
+        other.encode_to(&mut text);
+    }
+    text
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a handful of bits")]

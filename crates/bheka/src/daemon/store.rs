@@ -12,19 +12,25 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
 /// One thing to write.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Save {
     /// Records to append to the journal.
-    pub(crate) journal: Vec<u8>,
+    pub(crate) journal: Option<Records>,
     /// All records, to replace the snapshot with.
-    pub(crate) snapshot: Option<Vec<u8>>,
+    pub(crate) snapshot: Option<Records>,
 }
+
+/// Makes the text of records. It is called on the thread that writes, because the text of very
+/// many states takes longer than the owner of the state can be spared.
+pub(crate) type Records = Box<dyn FnOnce() -> Vec<u8> + Send>;
 
 /// What was found on disk.
 #[derive(Debug, Default)]
@@ -40,6 +46,7 @@ pub(crate) struct Saved {
 pub(crate) struct Store {
     queue: Option<SyncSender<Save>>,
     thread: Option<JoinHandle<()>>,
+    has_failed: Arc<AtomicBool>,
 }
 
 /// Of files with state: for the daemon's user only, as Icinga 2's.
@@ -68,25 +75,33 @@ impl Store {
             journal: read_if_there(&files.journal)?,
         };
         let (queue, waiting) = sync_channel(QUEUE_LEN_MAX);
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let failure = Arc::clone(&has_failed);
         let thread = std::thread::Builder::new()
             .name("state-store".to_owned())
-            .spawn(move || write_all(&files, &waiting))
+            .spawn(move || write_all(&files, &waiting, &failure))
             .context("cannot start the thread that saves the state")?;
         Ok((
             Self {
                 queue: Some(queue),
                 thread: Some(thread),
+                has_failed,
             },
             saved,
         ))
     }
 
-    /// Hands a save over; gives it back when earlier ones still wait.
-    pub(crate) fn offer(&self, save: Save) -> Result<(), Save> {
-        match self.queue.as_ref().map(|queue| queue.try_send(save)) {
-            None | Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(save) | TrySendError::Disconnected(save))) => Err(save),
-        }
+    /// Hands a save over; false when earlier ones still wait.
+    pub(crate) fn offer(&self, save: Save) -> bool {
+        self.queue
+            .as_ref()
+            .is_some_and(|queue| queue.try_send(save).is_ok())
+    }
+
+    /// Whether the last write failed. What it was to write is not on disk, and the journal may end
+    /// in a torn record: only a snapshot makes up for both.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire)
     }
 
     /// Writes a last save and waits until all is on disk.
@@ -126,27 +141,29 @@ fn read_if_there(path: &Path) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-fn write_all(files: &Files, waiting: &Receiver<Save>) {
+fn write_all(files: &Files, waiting: &Receiver<Save>, has_failed: &AtomicBool) {
     let mut journal = None;
-    let mut is_failing = false;
     while let Ok(save) = waiting.recv() {
-        match write(files, &mut journal, &save) {
-            Ok(()) => is_failing = false,
+        match write(files, &mut journal, save) {
+            Ok(()) => has_failed.store(false, Ordering::Release),
             Err(error) => {
                 // One line a failure episode: a full disk would repeat it every few seconds.
-                if !is_failing {
+                if !has_failed.swap(true, Ordering::AcqRel) {
                     tracing::error!(target: "StateStore", "cannot save the state: {error}; \
                         it is kept in memory and tried again");
                 }
-                is_failing = true;
                 journal = None;
             }
         }
     }
+    if has_failed.load(Ordering::Acquire) {
+        tracing::error!(target: "StateStore", "the state of the last minutes could not be saved \
+            to '{}'", files.snapshot.display());
+    }
 }
 
-fn write(files: &Files, journal: &mut Option<File>, save: &Save) -> std::io::Result<()> {
-    if !save.journal.is_empty() {
+fn write(files: &Files, journal: &mut Option<File>, save: Save) -> std::io::Result<()> {
+    if let Some(records) = save.journal {
         if journal.is_none() {
             *journal = Some(
                 OpenOptions::new()
@@ -157,12 +174,12 @@ fn write(files: &Files, journal: &mut Option<File>, save: &Save) -> std::io::Res
             );
         }
         if let Some(file) = journal.as_mut() {
-            file.write_all(&save.journal)?;
+            file.write_all(&records())?;
             file.sync_data()?;
         }
     }
-    if let Some(snapshot) = &save.snapshot {
-        replace(&files.snapshot, snapshot)?;
+    if let Some(records) = save.snapshot {
+        replace(&files.snapshot, &records())?;
         *journal = None;
         match std::fs::remove_file(&files.journal) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
@@ -197,28 +214,46 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
+    fn save(journal: &'static str, snapshot: Option<&'static str>) -> Save {
+        let records = |text: &'static str| -> Records { Box::new(|| text.as_bytes().to_vec()) };
+        Save {
+            journal: Some(records(journal)),
+            snapshot: snapshot.map(records),
+        }
+    }
+
+    #[test]
+    fn a_failure_is_known_until_a_write_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bheka.state");
+        let (store, _) = Store::open(&path).unwrap();
+        // A directory in the journal's place.
+        std::fs::create_dir(journal_path(&path)).unwrap();
+        let wait_until = |failed: bool| {
+            while store.has_failed() != failed {
+                std::thread::yield_now();
+            }
+        };
+        assert!(store.offer(save("lost", None)));
+        wait_until(true);
+        std::fs::remove_dir(journal_path(&path)).unwrap();
+        assert!(store.offer(save("again", None)));
+        wait_until(false);
+    }
+
     #[test]
     fn what_was_saved_is_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/bheka.state");
         let (store, saved) = Store::open(&path).unwrap();
         assert!(saved.snapshot.is_empty() && saved.journal.is_empty());
-        store.finish(Save {
-            journal: b"one".to_vec(),
-            snapshot: None,
-        });
+        store.finish(save("one", None));
         let (store, saved) = Store::open(&path).unwrap();
         assert_eq!(saved.journal, b"one");
-        store.finish(Save {
-            journal: b"two".to_vec(),
-            snapshot: None,
-        });
+        store.finish(save("two", None));
         let (store, saved) = Store::open(&path).unwrap();
         assert_eq!(saved.journal, b"onetwo");
-        store.finish(Save {
-            journal: b"three".to_vec(),
-            snapshot: Some(b"all".to_vec()),
-        });
+        store.finish(save("three", Some("all")));
         let (_store, saved) = Store::open(&path).unwrap();
         assert_eq!(
             (saved.snapshot.as_slice(), saved.journal.as_slice()),

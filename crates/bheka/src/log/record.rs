@@ -20,6 +20,29 @@ pub(crate) enum Severity {
     Critical,
 }
 
+/// The pure crates have the same words, but may not know this one.
+macro_rules! same_words {
+    ($($theirs:ty),*) => { $(
+        impl From<$theirs> for Severity {
+            fn from(theirs: $theirs) -> Self {
+                match theirs {
+                    <$theirs>::Debug => Self::Debug,
+                    <$theirs>::Notice => Self::Notice,
+                    <$theirs>::Information => Self::Information,
+                    <$theirs>::Warning => Self::Warning,
+                    <$theirs>::Critical => Self::Critical,
+                }
+            }
+        }
+    )* };
+}
+
+same_words!(
+    bheka_lang::Severity,
+    bheka_monitor::Severity,
+    bheka_cluster::Severity
+);
+
 impl Severity {
     /// Its name in configurations and logs.
     pub(crate) fn name(self) -> &'static str {
