@@ -141,7 +141,6 @@ struct Daemon {
     globals: Arc<ArcSwapOption<Globals>>,
     board: Arc<Board>,
     zone_files: Arc<zone_files::Zones>,
-    local_endpoint: Str,
     generations: u64,
 }
 
@@ -168,7 +167,14 @@ impl Daemon {
             Some(_) => identity.cn().map_or_else(|| node_name.clone(), Str::from),
             None => node_name.clone(),
         };
-        check_own_endpoint(&generation, &local_endpoint)?;
+        // The model has asked for one named like NodeName; the certificate may say otherwise.
+        if listener.is_some() && generation.get("Endpoint", &local_endpoint).is_none() {
+            bail!(
+                "Endpoint object for '{local_endpoint}' is missing, which is this node's name in \
+                 '{}'; add it to zones.conf, or run 'node setup'",
+                files.certificate.display()
+            );
+        }
         let dialler = Dialler::new(jobs.clone(), runtime.clone(), Arc::clone(&identity));
         let certificates = Certificates::new(
             &settings.paths,
@@ -207,7 +213,6 @@ impl Daemon {
             globals: Arc::default(),
             board,
             zone_files: Arc::default(),
-            local_endpoint: local_endpoint.clone(),
             generations: 1,
         };
         daemon.apply_listener(&generation);
@@ -413,10 +418,6 @@ impl Daemon {
             Ok(Err(error)) => return self.refuse(&format!("{error:#}")).await,
             Err(error) => return self.refuse(&error.to_string()).await,
         };
-        if let Err(error) = check_own_endpoint(&loaded.generation, &self.local_endpoint) {
-            loaded.globals.retire();
-            return self.refuse(&format!("{error:#}")).await;
-        }
         let generation = Arc::new(loaded.generation);
         let running = self.board.generation();
         let diff = running.diff(&generation);
@@ -624,17 +625,6 @@ impl Signals {
             user1: wait(SignalKind::user_defined1())?,
         })
     }
-}
-
-/// A node with a listener needs an Endpoint object of its own name.
-fn check_own_endpoint(generation: &Generation, name: &str) -> anyhow::Result<()> {
-    if generation.count("ApiListener") > 0 && generation.get("Endpoint", name).is_none() {
-        bail!(
-            "Endpoint object for '{name}' is missing, which is this node's name in its \
-             certificate; add it to zones.conf, or run 'node setup'"
-        );
-    }
-    Ok(())
 }
 
 fn node_name(settings: &Settings, generation: &Generation) -> Str {
