@@ -1,0 +1,43 @@
+//! `cargo run --release -p bheka-bench -- --help`
+
+mod generate;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Generates large configurations and measures Bheka beside Icinga 2.
+#[derive(Parser)]
+#[command(name = "bheka-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Write a large configuration into a directory
+    Generate {
+        /// The directory
+        directory: PathBuf,
+        #[command(flatten)]
+        size: generate::Size,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Task::Generate { directory, size } => {
+            generate::write(&directory, size)?;
+            println!(
+                "{} objects in {}; check them with: daemon -C -c {}/icinga2.conf -D NodeName={}",
+                generate::objects(size),
+                directory.display(),
+                directory.display(),
+                generate::NODE
+            );
+            Ok(())
+        }
+    }
+}
