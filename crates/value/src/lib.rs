@@ -12,6 +12,7 @@
 //! *Two traits break cycles.* [`Callable`] lets the monitor call a lambda without seeing the
 //! evaluator; [`ObjectView`] lets the evaluator read an object without seeing the model.
 
+mod advice;
 mod callable;
 mod collections;
 mod declaration;
@@ -21,6 +22,7 @@ mod text;
 mod time;
 mod value;
 
+pub use advice::{Advice, Suggester, question};
 pub use callable::{CallError, Callable, FunctionInfo, NativeFunction, ObjectView};
 pub use collections::{Array, Dictionary, Frozen, MAX_NESTING};
 pub use declaration::{Declaration, Location, Modification};
