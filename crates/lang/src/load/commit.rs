@@ -49,9 +49,6 @@ fn commit_round(run: &Run<'_>, order: &[Arc<TypeEntry>], report: &mut Report, de
             .iter()
             .find(|(of, _)| same(of, entry))
             .map_or(&[][..], |(_, d)| d);
-        for draft in drafts {
-            inherit_zone(run.env, draft);
-        }
         apply::assign_groups(run, entry, drafts, report);
         let targets = entry.info.map_or(&[][..], |info| info.apply_targets);
         for target in targets {
@@ -242,38 +239,4 @@ fn composed_name(draft: &Draft, attributes: &[&str], short: &str) -> Str {
     }
     name.push_str(short);
     name.into()
-}
-
-/// What hangs on a host or service is in its zone, unless it says otherwise.
-fn inherit_zone(env: &Env, draft: &Draft) {
-    if draft.read().zone.is_some() {
-        return;
-    }
-    let Some(info) = draft.entry.info else { return };
-    let (host, service) = match info.naming {
-        Naming::OnHost => ("host_name", None),
-        Naming::OnCheckable => ("host_name", Some("service_name")),
-        Naming::OnChildCheckable => ("child_host_name", Some("child_service_name")),
-        Naming::Plain | Naming::Generated => return,
-    };
-    let text = |name: &str| {
-        draft
-            .get(name)
-            .and_then(|value| value.as_str().map(str::to_owned))
-    };
-    let Some(host) = text(host).filter(|host| !host.is_empty()) else {
-        return;
-    };
-    let service = service.and_then(text).filter(|service| !service.is_empty());
-    let target = match service {
-        Some(service) => env.registry.object("Service", &format!("{host}!{service}")),
-        None => env.registry.object("Host", &host),
-    };
-    let zone = target
-        .as_ref()
-        .and_then(crate::draft::as_draft)
-        .and_then(|of| of.read().zone.clone());
-    if zone.is_some() {
-        draft.write().zone = zone;
-    }
 }
