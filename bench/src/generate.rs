@@ -76,7 +76,9 @@ fn routers(size: Size) -> usize {
 const HOSTS_OF_A_ROUTER: usize = 50;
 
 fn main_file() -> String {
-    let mut text = String::from("const PluginDir = \"/usr/lib/nagios/plugins\"\ninclude <itl>\ninclude <plugins>\n");
+    let mut text = String::from(
+        "const PluginDir = \"/usr/lib/nagios/plugins\"\ninclude <itl>\ninclude <plugins>\n",
+    );
     text.push_str("const TicketSalt = \"\"\n");
     text.push_str("include \"zones.conf\"\ninclude_recursive \"conf.d\"\n");
     text

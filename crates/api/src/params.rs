@@ -1,8 +1,6 @@
 //! Parameters of a request: the JSON body, overridden by the query string.
 
-use std::collections::BTreeMap;
-
-use bheka_value::{Str, Value, from_json};
+use bheka_value::{Map, Str, Value, from_json};
 
 use crate::json_error;
 use crate::request::Url;
@@ -11,7 +9,7 @@ use crate::response::Unhandled;
 /// Parameters by name. Those of the query string are arrays of strings.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Params {
-    values: BTreeMap<Str, Value>,
+    values: Map,
 }
 
 impl Params {
@@ -21,11 +19,12 @@ impl Params {
     /// What is wrong with the body, in the words of Icinga 2.
     pub(crate) fn new(body: &[u8], url: &Url) -> Result<Self, String> {
         let mut values = if body.is_empty() {
-            BTreeMap::new()
+            Map::new()
         } else {
             from_body(body)?
         };
-        let mut query: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        let mut query: std::collections::BTreeMap<&str, Vec<Value>> =
+            std::collections::BTreeMap::new();
         for (key, value) in &url.query {
             query
                 .entry(key)
@@ -104,11 +103,11 @@ pub(crate) fn to_number(value: &Value) -> Result<f64, String> {
     }
 }
 
-fn from_body(body: &[u8]) -> Result<BTreeMap<Str, Value>, String> {
+fn from_body(body: &[u8]) -> Result<Map, String> {
     json_error::check(body)?;
     match from_json(body) {
         Ok(Value::Dictionary(dictionary)) => Ok(dictionary.entries()),
-        Ok(Value::Empty) => Ok(BTreeMap::new()),
+        Ok(Value::Empty) => Ok(Map::new()),
         Ok(Value::Array(_)) => Err("std::bad_cast".into()),
         Ok(other) => Err(format!(
             "Cannot convert value of type '{}' to an object.",

@@ -12,7 +12,7 @@ use bheka_api::{
     ListenerStatus, PeerInfo, Submission, SubmitError, Template, serve,
 };
 use bheka_model::{Board, Command, ConfigObject, Generation};
-use bheka_value::{Location, Str, Timestamp, Value};
+use bheka_value::{Location, Map, Timestamp, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 #[derive(Default)]
@@ -66,9 +66,9 @@ impl Backend for Fake {
 }
 
 fn object(type_name: &str, name: &str, attributes: &[(&str, Value)]) -> Arc<ConfigObject> {
-    let mut attributes: BTreeMap<Str, Value> = attributes
+    let mut attributes: Map = attributes
         .iter()
-        .map(|(key, value)| ((*key).into(), value.clone()))
+        .map(|(key, value)| (*key, value.clone()))
         .collect();
     attributes.insert("name".into(), Value::string(name));
     attributes.insert("__name".into(), Value::string(name));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bheka_model::{ConfigObject, Generation};
 use bheka_value::schema::TypeInfo;
-use bheka_value::{Location, Str, Value};
+use bheka_value::{Location, Map, Str, Value};
 
 fn type_info(name: &str) -> &'static TypeInfo {
     bheka_model::catalogue()
@@ -20,7 +20,7 @@ pub(crate) fn object<const N: usize>(
     zone: Option<&str>,
     attributes: [(&str, Value); N],
 ) -> Arc<ConfigObject> {
-    let attributes: BTreeMap<Str, Value> = attributes
+    let attributes: Map = attributes
         .into_iter()
         .map(|(key, value)| (Str::from(key), value))
         .collect();

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bheka_value::schema::{DefaultValue, FieldInfo, FieldKind};
-use bheka_value::{CallError, Location, Modification, ObjectView, Str, Value};
+use bheka_value::{CallError, Location, Map, Modification, ObjectView, Str, Value};
 
 use crate::convert::{kind_name, not_an_object, to_number, to_text};
 use crate::fault::{Fault, Outcome};
@@ -29,7 +29,7 @@ pub(crate) struct State {
     pub(crate) zone: Option<Str>,
     pub(crate) package: Str,
     pub(crate) templates: Vec<Str>,
-    pub(crate) attributes: BTreeMap<Str, Value>,
+    pub(crate) attributes: Map,
     /// Defaults that were handed out and can be changed in place.
     pub(crate) defaults: BTreeMap<&'static str, Value>,
     pub(crate) modifications: Vec<Modification>,

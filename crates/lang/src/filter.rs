@@ -1,10 +1,9 @@
 //! Expressions of strangers: no side effects, and a budget.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use bheka_value::schema::{Catalogue, TypeInfo};
-use bheka_value::{CallError, Str, Timestamp, Value};
+use bheka_value::{CallError, Map, Str, Timestamp, Value};
 
 use crate::diag::{LangDiagnostic, Severity};
 use crate::env::{Env, Settings};
@@ -83,7 +82,7 @@ impl Filter {
 
     fn run(&self, env: &Arc<Env>, scope: &[(&str, Value)]) -> Result<Value, CallError> {
         let run = Run::sandbox(env, FILTER_STEPS_MAX);
-        let locals: BTreeMap<Str, Value> = scope
+        let locals: Map = scope
             .iter()
             .map(|(name, value)| (Str::from(*name), value.clone()))
             .collect();

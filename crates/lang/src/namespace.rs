@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use bheka_value::{CallError, ObjectView, Str, Value};
+use bheka_value::{CallError, Map, ObjectView, Str, Value};
 
 use crate::fault::{Fault, Outcome};
 
@@ -54,7 +54,7 @@ impl Namespace {
             .collect()
     }
 
-    pub(crate) fn entries(&self) -> BTreeMap<Str, Value> {
+    pub(crate) fn entries(&self) -> Map {
         self.read()
             .iter()
             .map(|(name, entry)| (name.clone(), entry.value.clone()))

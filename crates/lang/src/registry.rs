@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bheka_syntax::ast::{ApplyExpr, Expr, ObjectExpr};
-use bheka_value::{Location, Str, Value};
+use bheka_value::{Location, Map, Str, Value};
 use rustc_hash::FxHashMap;
 
 use crate::draft::{Draft, draft_value};
@@ -20,7 +20,7 @@ pub(crate) struct Item {
     pub(crate) name: Str,
     pub(crate) body: Body,
     /// What it captured, as local variables.
-    pub(crate) scope: BTreeMap<Str, Value>,
+    pub(crate) scope: Map,
     pub(crate) source: Arc<Source>,
     pub(crate) location: Location,
     pub(crate) is_template: bool,
@@ -51,7 +51,7 @@ pub(crate) struct Rule {
     pub(crate) target: Str,
     pub(crate) name: Str,
     pub(crate) expr: Arc<ApplyExpr>,
-    pub(crate) scope: BTreeMap<Str, Value>,
+    pub(crate) scope: Map,
     pub(crate) source: Arc<Source>,
     pub(crate) location: Location,
     pub(crate) package: Str,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bheka_value::schema::Flags;
-use bheka_value::{Declaration, Location, Str, Timestamp, Value, from_json_with_depth, to_json};
+use bheka_value::{
+    Declaration, Location, Map, Str, Timestamp, Value, from_json_with_depth, to_json,
+};
 
 use crate::reflection::{api_type, array_rank, navigation_name, own_fields};
 use crate::{Board, CheckableName, CheckableState, LiveObject, Severity, build, catalogue};
@@ -70,7 +72,7 @@ fn types_are_those_of_2_13() {
             part(&expected, "abstract"),
             "{name}"
         );
-        let ours: BTreeMap<Str, Value> = own_fields(info)
+        let ours: Map = own_fields(info)
             .filter(|(_, field)| !field.flags.has(Flags::NEWER))
             .map(|(id, field)| {
                 let flags = [
@@ -96,7 +98,7 @@ fn types_are_those_of_2_13() {
                     field.reference.into(),
                     leads.then(|| navigation_name(field.name)).into(),
                 ]);
-                (field.name.into(), row)
+                (field.name, row)
             })
             .collect();
         let theirs = part(&expected, "fields");
@@ -172,7 +174,7 @@ fn objects_show_what_2_13_shows() {
         let shown = show(type_name, name, &expected);
         let ours = shown.as_dictionary().unwrap().entries();
         let theirs = expected.as_dictionary().unwrap().entries();
-        let names = |of: &BTreeMap<Str, Value>| of.keys().cloned().collect::<Vec<_>>();
+        let names = |of: &Map| of.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&ours), names(&theirs), "{type_name} {name}");
         for (key, value) in &theirs {
             let close = match (&ours[key], value) {

@@ -1,9 +1,7 @@
 //! One object of a generation.
 
-use std::collections::BTreeMap;
-
 use bheka_value::schema::TypeInfo;
-use bheka_value::{Location, Modification, Str, Value};
+use bheka_value::{Location, Map, Modification, Str, Value};
 
 /// A validated object of the configuration: immutable.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ pub struct ConfigObject {
     /// What set which attribute; empty unless asked for.
     pub modifications: Vec<Modification>,
     /// The attributes that were set or normalised by the model, frozen.
-    pub attributes: BTreeMap<Str, Value>,
+    pub attributes: Map,
 }
 
 impl ConfigObject {

@@ -299,7 +299,6 @@ impl Hint {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use super::*;
 
@@ -353,14 +352,11 @@ mod tests {
                 change(&["templates"], at(24, 1, 17)),
                 change(&["vars", "z"], at(27, 5, 14)),
             ],
-            attributes: BTreeMap::from([
-                ("check_command".into(), "cc".into()),
-                ("display_name".into(), "s".into()),
-                ("host_name".into(), "m1".into()),
-                (
-                    "vars".into(),
-                    Value::dictionary([("z", Value::Number(1.0))]),
-                ),
+            attributes: bheka_value::Map::from([
+                ("check_command", "cc".into()),
+                ("display_name", "s".into()),
+                ("host_name", "m1".into()),
+                ("vars", Value::dictionary([("z", Value::Number(1.0))])),
             ]),
         };
         let ours = record(&object);

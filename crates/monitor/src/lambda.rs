@@ -2,11 +2,10 @@
 //! check result to fill in, and hands results over by `checkable.process_check_result(cr)`.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bheka_model::{CheckResult, CheckableName};
-use bheka_value::{CallError, Callable, ObjectView, Str, Timestamp, Value};
+use bheka_value::{CallError, Callable, Map, ObjectView, Str, Timestamp, Value};
 
 use crate::execute::Execution;
 use crate::monitor::Monitor;
@@ -57,7 +56,7 @@ impl ObjectView for Receiver {
 
 /// A check result to fill in.
 #[derive(Debug)]
-struct Draft(RwLock<BTreeMap<Str, Value>>);
+struct Draft(RwLock<Map>);
 
 impl Draft {
     fn of(result: &CheckResult) -> Self {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bheka_model::{CheckableName, CheckableState, ConfigObject, Generation, StateType};
 use bheka_value::schema::{FieldKind, Flags};
-use bheka_value::{Dictionary, ObjectView, Str, Timestamp, Value};
+use bheka_value::{Dictionary, Map, ObjectView, Str, Timestamp, Value};
 
 use crate::Monitor;
 use crate::state_machine::host_state;
@@ -262,7 +262,7 @@ pub(crate) struct Scope {
 
 /// Macros that were resolved, by their text.
 #[derive(Debug, Default)]
-pub(crate) struct Collected(std::sync::Mutex<BTreeMap<Str, Value>>);
+pub(crate) struct Collected(std::sync::Mutex<Map>);
 
 impl Collected {
     pub(crate) fn add(&self, name: &str, value: &Value) {

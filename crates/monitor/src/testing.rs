@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bheka_model::{ConfigObject, Generation, catalogue};
-use bheka_value::{Location, Str, Value};
+use bheka_value::{Location, Map, Str, Value};
 
 /// An object of a type of the catalogue with these attributes.
 pub(crate) fn object<const N: usize>(
@@ -29,7 +29,7 @@ pub(crate) fn object_of(
 ) -> Arc<ConfigObject> {
     let type_info = catalogue().type_info(type_name).unwrap();
     let short_name = name.rsplit('!').next().unwrap_or(name);
-    let mut attributes: BTreeMap<Str, Value> = attributes.into_iter().collect();
+    let mut attributes: Map = attributes.into_iter().collect();
     if type_name == "Service" {
         let host = name.split('!').next().unwrap_or_default();
         attributes.insert("host_name".into(), Value::string(host));

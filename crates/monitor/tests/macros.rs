@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use bheka_model::CheckableName;
 use bheka_monitor::{Effect, Input, Monitor};
-use bheka_value::{Str, Value, from_json};
+use bheka_value::{Map, Str, Value, from_json};
 
 const PRELUDE: &str = r#"
 object CheckerComponent "checker" { }
@@ -26,7 +26,7 @@ struct Made {
     env: BTreeMap<String, String>,
 }
 
-fn entries(value: &Value) -> BTreeMap<Str, Value> {
+fn entries(value: &Value) -> Map {
     value.as_dictionary().unwrap().entries()
 }
 
@@ -89,7 +89,7 @@ fn arguments(argv: &[String]) -> Vec<String> {
     if words == [""] { Vec::new() } else { words }
 }
 
-fn judge(id: &str, case: &BTreeMap<Str, Value>) -> Result<(), String> {
+fn judge(id: &str, case: &Map) -> Result<(), String> {
     let text = entries(&case["files"])["main.conf"]
         .as_str()
         .unwrap()

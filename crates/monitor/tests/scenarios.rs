@@ -17,7 +17,7 @@ use bheka_model::{
     Acknowledgement, Board, CheckResult, CheckableName, Command, LiveObject, Origin,
 };
 use bheka_monitor::{CommandLine, Effect, Finished, Input, Monitor, RunKind};
-use bheka_value::{Str, Timestamp, Value, from_json};
+use bheka_value::{Map, Timestamp, Value, from_json};
 
 const PRELUDE: &str = r#"
 include <itl>
@@ -91,7 +91,7 @@ const ATTRIBUTES: [&str; 15] = [
     "state_type",
 ];
 
-fn entries(value: &Value) -> BTreeMap<Str, Value> {
+fn entries(value: &Value) -> Map {
     value
         .as_dictionary()
         .map(|entries| entries.entries())
@@ -175,7 +175,7 @@ impl World {
     }
 
     /// Does a step; false when it needs what is not compared here.
-    fn step(&mut self, action: &str, args: &BTreeMap<Str, Value>) -> bool {
+    fn step(&mut self, action: &str, args: &Map) -> bool {
         self.now = self.now + 1.0;
         let object = args.get("obj").and_then(Value::as_str).unwrap_or_default();
         let checkable = self.name(object);
@@ -359,7 +359,7 @@ fn same(found: &Value, wanted: &Value) -> bool {
 }
 
 /// Runs a scenario as far as it goes; the number of steps that were compared.
-fn run(scenario: &BTreeMap<Str, Value>) -> Result<usize, String> {
+fn run(scenario: &Map) -> Result<usize, String> {
     let prefix = scenario
         .get("prefix")
         .and_then(Value::as_str)
@@ -407,7 +407,7 @@ fn run(scenario: &BTreeMap<Str, Value>) -> Result<usize, String> {
     Ok(items(scenario.get("steps")).len())
 }
 
-fn compare_events(world: &World, expect: &BTreeMap<Str, Value>) -> Result<(), String> {
+fn compare_events(world: &World, expect: &Map) -> Result<(), String> {
     let mut wanted: Vec<String> = items(expect.get("log"))
         .iter()
         .filter_map(|line| line.as_str().filter(|line| line.starts_with("event|")))
@@ -423,11 +423,7 @@ fn compare_events(world: &World, expect: &BTreeMap<Str, Value>) -> Result<(), St
     }
 }
 
-fn compare_result(
-    world: &World,
-    args: &BTreeMap<Str, Value>,
-    expect: &BTreeMap<Str, Value>,
-) -> Result<(), String> {
+fn compare_result(world: &World, args: &Map, expect: &Map) -> Result<(), String> {
     let Some(wanted) = expect.get("result").map(entries) else {
         return Ok(());
     };

@@ -1,11 +1,10 @@
 //! Arrays and dictionaries with reference semantics.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::{Str, Value};
+use crate::{Map, Str, Value};
 
 /// How deep values may nest when they are cloned, frozen, compared or encoded; deeper parts are
 /// cut or refused, so that no input overflows the stack.
@@ -26,7 +25,7 @@ pub struct Array {
 /// A map with sorted keys.
 #[derive(Default)]
 pub struct Dictionary {
-    entries: RwLock<BTreeMap<Str, Value>>,
+    entries: RwLock<Map>,
     frozen: AtomicBool,
 }
 
@@ -92,15 +91,15 @@ impl Array {
 impl Dictionary {
     /// A dictionary of these entries.
     #[must_use]
-    pub fn new(entries: BTreeMap<Str, Value>) -> Self {
+    pub fn new(entries: impl Into<Map>) -> Self {
         Self {
-            entries: RwLock::new(entries),
+            entries: RwLock::new(entries.into()),
             frozen: AtomicBool::new(false),
         }
     }
 
     /// Read access; keep it short, and never call back into the language while holding it.
-    pub fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Str, Value>> {
+    pub fn read(&self) -> RwLockReadGuard<'_, Map> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,7 +107,7 @@ impl Dictionary {
     ///
     /// # Errors
     /// [`Frozen`] once the dictionary is frozen.
-    pub fn write(&self) -> Result<RwLockWriteGuard<'_, BTreeMap<Str, Value>>, Frozen> {
+    pub fn write(&self) -> Result<RwLockWriteGuard<'_, Map>, Frozen> {
         let guard = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         if self.is_frozen() {
             Err(Frozen)
@@ -134,7 +133,7 @@ impl Dictionary {
 
     /// A copy of the entries (the values themselves are shared).
     #[must_use]
-    pub fn entries(&self) -> BTreeMap<Str, Value> {
+    pub fn entries(&self) -> Map {
         self.read().clone()
     }
 
@@ -218,7 +217,7 @@ impl Drop for Dictionary {
 
 impl FromIterator<(Str, Value)> for Dictionary {
     fn from_iter<I: IntoIterator<Item = (Str, Value)>>(entries: I) -> Self {
-        Self::new(entries.into_iter().collect())
+        Self::new(entries.into_iter().collect::<Map>())
     }
 }
 

@@ -1,11 +1,10 @@
 //! What the evaluator hands to the model: one object as the configuration declared it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::schema::TypeInfo;
-use crate::{Str, Value};
+use crate::{Map, Str};
 
 /// A range in a configuration file. Lines and columns count from 1, both ends inclusive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -59,7 +58,7 @@ pub struct Declaration {
     /// The configuration package it came from (`_etc`, `_api`, …).
     pub package: Str,
     /// The attributes that were set, frozen.
-    pub attributes: BTreeMap<Str, Value>,
+    pub attributes: Map,
     /// Names of the templates imported, its own name first as `object list` shows them.
     pub templates: Vec<Str>,
     /// The head of the declaration.

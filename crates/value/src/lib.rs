@@ -17,6 +17,7 @@ mod callable;
 mod collections;
 mod declaration;
 mod json;
+mod map;
 pub mod schema;
 mod text;
 mod time;
@@ -30,6 +31,7 @@ pub use json::{
     JSON_DEPTH_MAX, JsonError, from_json, from_json_with_depth, to_json, to_json_pretty,
     write_json, write_json_string,
 };
+pub use map::{IntoIter as MapIntoIter, Iter as MapIter, Map};
 pub use text::{Str, format_number};
 pub use time::Timestamp;
 pub use value::{Kind, Value};

@@ -1,11 +1,10 @@
 //! The value itself.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::collections::MAX_NESTING;
-use crate::{Array, Callable, Dictionary, ObjectView, Str, format_number};
+use crate::{Array, Callable, Dictionary, Map, ObjectView, Str, format_number};
 
 /// A value of the configuration language.
 #[derive(Clone, Default)]
@@ -60,10 +59,7 @@ impl Value {
     /// A new dictionary.
     #[must_use]
     pub fn dictionary<K: Into<Str>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
-        let entries: BTreeMap<Str, Self> = entries
-            .into_iter()
-            .map(|(key, value)| (key.into(), value))
-            .collect();
+        let entries: Map = entries.into_iter().collect();
         Self::Dictionary(Arc::new(Dictionary::new(entries)))
     }
 

@@ -9,7 +9,7 @@ mod places;
 mod render;
 mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -377,7 +377,7 @@ fn application(catalogue: &'static dyn Catalogue) -> Option<Declaration> {
         short_name: "app".into(),
         zone: None,
         package: Str::default(),
-        attributes: BTreeMap::new(),
+        attributes: bheka_value::Map::new(),
         templates: vec!["app".into()],
         location: Location::default(),
         ignore_on_error: false,

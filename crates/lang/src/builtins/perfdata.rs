@@ -1,8 +1,6 @@
 //! `parse_performance_data`.
 
-use std::collections::BTreeMap;
-
-use bheka_value::{Location, Str, Value};
+use bheka_value::{Location, Map, Str, Value};
 
 use super::{Row, exact};
 use crate::convert::to_text;
@@ -31,7 +29,7 @@ fn parse_performance_data(c: &Call<'_>) -> Outcome {
     Ok(draft_value(&Draft::new(entry, Location::default(), state)))
 }
 
-fn parse(text: &str) -> Outcome<BTreeMap<Str, Value>> {
+fn parse(text: &str) -> Outcome<Map> {
     let invalid = || Fault::new(format!("Invalid performance data value: {text}"));
     let (label, rest) = text.rsplit_once('=').ok_or_else(invalid)?;
     let label = match label

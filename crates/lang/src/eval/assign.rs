@@ -303,7 +303,7 @@ fn eval_namespace(frame: &mut Frame<'_>, name: &Expr, body: &[Expr]) -> Eval {
     let mut inner = Frame::with(
         frame.run,
         &frame.source,
-        std::collections::BTreeMap::new(),
+        bheka_value::Map::new(),
         value.clone(),
     );
     let before = namespace.set_defining(true);

@@ -1,11 +1,10 @@
 //! Functions: making them and calling them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
 use bheka_syntax::ast::{Expr, FunctionExpr};
-use bheka_value::{CallError, Callable, FunctionInfo, Location, Str, Value};
+use bheka_value::{CallError, Callable, FunctionInfo, Location, Map, Str, Value};
 
 use super::{Frame, access, assign, eval, eval_block};
 use crate::convert::not_an_object;
@@ -22,7 +21,7 @@ pub(crate) struct Closure {
     info: FunctionInfo,
     function: Arc<FunctionExpr>,
     source: Arc<Source>,
-    captured: BTreeMap<Str, Value>,
+    captured: Map,
     env: Arc<Env>,
 }
 
@@ -200,11 +199,8 @@ pub(super) fn eval_function(frame: &mut Frame<'_>, function: &Arc<FunctionExpr>)
 }
 
 /// The values of `use (a, b = c)`.
-pub(crate) fn capture(
-    frame: &mut Frame<'_>,
-    captures: &[(Arc<str>, Option<Expr>)],
-) -> Eval<BTreeMap<Str, Value>> {
-    let mut captured = BTreeMap::new();
+pub(crate) fn capture(frame: &mut Frame<'_>, captures: &[(Arc<str>, Option<Expr>)]) -> Eval<Map> {
+    let mut captured = Map::new();
     for (name, value) in captures {
         let value = match value {
             Some(value) => eval(frame, value)?,

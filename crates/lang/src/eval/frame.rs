@@ -1,11 +1,10 @@
 //! One invocation: a file, a function, the body of an object.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bheka_syntax::ast::Span;
-use bheka_value::{Dictionary, Location, Modification, Str, Value};
+use bheka_value::{Dictionary, Location, Map, Modification, Str, Value};
 
 use crate::run::Run;
 use crate::source::Source;
@@ -25,15 +24,10 @@ pub(crate) struct Frame<'r> {
 impl<'r> Frame<'r> {
     /// With no locals, and the globals as `this`.
     pub(crate) fn new(run: &'r Run<'r>, source: &Arc<Source>) -> Self {
-        Self::with(run, source, BTreeMap::new(), run.env.globals_value.clone())
+        Self::with(run, source, Map::new(), run.env.globals_value.clone())
     }
 
-    pub(crate) fn with(
-        run: &'r Run<'r>,
-        source: &Arc<Source>,
-        locals: BTreeMap<Str, Value>,
-        this: Value,
-    ) -> Self {
+    pub(crate) fn with(run: &'r Run<'r>, source: &Arc<Source>, locals: Map, this: Value) -> Self {
         Self {
             run,
             source: Arc::clone(source),

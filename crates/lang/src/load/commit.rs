@@ -178,7 +178,7 @@ fn try_item(run: &Run<'_>, item: &Item) -> Result<Option<Arc<Draft>>, Fault> {
     let mut frame = Frame::with(
         run,
         &item.source,
-        std::collections::BTreeMap::new(),
+        bheka_value::Map::new(),
         draft_value(&draft),
     );
     if run.env.tracking {

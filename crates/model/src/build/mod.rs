@@ -21,7 +21,7 @@ pub use filters::{state_bits, type_bits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bheka_value::{Declaration, Location, Str, Value};
+use bheka_value::{Declaration, Location, Map, Str, Value};
 use rustc_hash::FxHashMap;
 
 use crate::{ConfigObject, Generation};
@@ -214,7 +214,7 @@ impl Fault {
 /// An object in the making.
 struct Draft {
     declaration: Declaration,
-    attributes: BTreeMap<Str, Value>,
+    attributes: Map,
     /// Faults found while giving the attributes their types.
     faults: Vec<Fault>,
 }
@@ -228,7 +228,7 @@ impl Draft {
         let raw = std::mem::take(&mut declaration.attributes);
         let mut draft = Self {
             declaration,
-            attributes: BTreeMap::new(),
+            attributes: Map::new(),
             faults: Vec::new(),
         };
         for (name, value) in raw {
