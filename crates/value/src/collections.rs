@@ -1,8 +1,9 @@
 //! Arrays and dictionaries with reference semantics.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::{Map, Str, Value};
 
@@ -162,42 +163,61 @@ impl Dictionary {
     }
 }
 
-/// Takes values apart one by one: values that nest without limit must not overflow the stack when
-/// they are dropped.
-fn drop_flat(mut waiting: Vec<Value>) {
-    while let Some(value) = waiting.pop() {
-        match value {
-            Value::Array(array) => {
-                if let Some(mut array) = Arc::into_inner(array) {
-                    let items = array
-                        .items
-                        .get_mut()
-                        .unwrap_or_else(PoisonError::into_inner);
-                    waiting.append(items);
-                }
+thread_local! {
+    /// What is still to be dropped while a [`drop_flat`] is at work on this thread.
+    static WAITING: RefCell<Option<Vec<Value>>> = const { RefCell::new(None) };
+}
+
+/// Drops values one after the other. Values that nest without limit (arrays in arrays, functions
+/// that captured functions, objects that refer to objects) must not overflow the stack when they
+/// are dropped, so everything that holds values hands them to this function when it is dropped
+/// itself: what the inner ones hold waits until the outer ones are gone.
+pub fn drop_flat(values: impl IntoIterator<Item = Value>) {
+    let mut values = values.into_iter().filter(may_nest).peekable();
+    if values.peek().is_none() {
+        return;
+    }
+    let queued = WAITING.try_with(|waiting| {
+        let Ok(mut waiting) = waiting.try_borrow_mut() else {
+            return false;
+        };
+        let at_work = waiting.is_some();
+        waiting.get_or_insert_default().extend(&mut values);
+        at_work
+    });
+    // Some other call on this thread goes on with them. (A thread that is ending has no queue any
+    // more: there the rest is dropped in the ordinary way.)
+    if queued != Ok(false) {
+        return;
+    }
+    loop {
+        let next = WAITING.try_with(|waiting| {
+            let mut waiting = waiting.try_borrow_mut().ok()?;
+            let next = waiting.as_mut()?.pop();
+            if next.is_none() {
+                *waiting = None;
             }
-            Value::Dictionary(dictionary) => {
-                if let Some(mut dictionary) = Arc::into_inner(dictionary) {
-                    let entries = dictionary
-                        .entries
-                        .get_mut()
-                        .unwrap_or_else(PoisonError::into_inner);
-                    waiting.extend(std::mem::take(entries).into_values());
-                }
-            }
-            _ => {}
+            next
+        });
+        match next {
+            Ok(Some(value)) => drop(value),
+            _ => break,
         }
     }
 }
 
-fn is_collection(value: &Value) -> bool {
-    matches!(value, Value::Array(_) | Value::Dictionary(_))
+/// Whether dropping a value can drop others.
+fn may_nest(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::Array(_) | Value::Dictionary(_) | Value::Function(_) | Value::Object(_)
+    )
 }
 
 impl Drop for Array {
     fn drop(&mut self) {
         let items = self.items.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if items.iter().any(is_collection) {
+        if items.iter().any(may_nest) {
             drop_flat(std::mem::take(items));
         }
     }
@@ -209,8 +229,8 @@ impl Drop for Dictionary {
             .entries
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        if entries.values().any(is_collection) {
-            drop_flat(std::mem::take(entries).into_values().collect());
+        if entries.values().any(may_nest) {
+            drop_flat(std::mem::take(entries).into_values());
         }
     }
 }

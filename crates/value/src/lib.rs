@@ -23,9 +23,9 @@ mod text;
 mod time;
 mod value;
 
-pub use advice::{Advice, Suggester, question};
+pub use advice::{Advice, Doubts, Suggester, question};
 pub use callable::{CallError, Callable, FunctionInfo, NativeFunction, ObjectView};
-pub use collections::{Array, Dictionary, Frozen, MAX_NESTING};
+pub use collections::{Array, Dictionary, Frozen, MAX_NESTING, drop_flat};
 pub use declaration::{Declaration, Location, Modification};
 pub use json::{
     JSON_DEPTH_MAX, JsonError, from_json, from_json_with_depth, to_json, to_json_pretty,

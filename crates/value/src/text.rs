@@ -25,6 +25,12 @@ impl Str {
         &self.0
     }
 
+    /// Whether others hold the same text, too: then it stays in memory when this one is dropped.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// The text from bytes; invalid sequences become U+FFFD.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
