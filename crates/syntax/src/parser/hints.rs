@@ -92,6 +92,16 @@ fn invalid(text: &str) -> Option<String> {
 
 /// A statement that begins with nearly a keyword.
 fn for_misspelt(parser: &Parser<'_>) -> Option<String> {
+    let word = parser.text(parser.token_at(parser.statement_start).span);
+    if matches!(word, "elif" | "elsif" | "elseif") {
+        return Some("write 'else if', in the line of the '}' before it".to_owned());
+    }
+    let meant = misspelt(parser)?;
+    Some(format!("'{word}' is no keyword; did you mean '{meant}'?"))
+}
+
+/// The keyword that the first word of the statement nearly is.
+pub(super) fn misspelt(parser: &Parser<'_>) -> Option<&'static str> {
     let start = parser.token_at(parser.statement_start);
     let distance = parser.at.checked_sub(parser.statement_start)?;
     // `whlie (x) {` fails only at the brace.
@@ -100,18 +110,28 @@ fn for_misspelt(parser: &Parser<'_>) -> Option<String> {
         return None;
     }
     let word = parser.text(start.span);
-    if matches!(word, "elif" | "elsif" | "elseif") {
-        return Some("write 'else if', in the line of the '}' before it".to_owned());
+    if word.len() < 3 || word.len() > 24 {
+        return None;
     }
-    let nearest = STATEMENTS
+    STATEMENTS
         .iter()
-        .map(|keyword| (distance_between(word, keyword), *keyword))
-        .filter(|(distance, keyword)| *distance <= (keyword.len() / 4).min(2))
-        .min()?;
-    Some(format!(
-        "'{word}' is no keyword; did you mean '{}'?",
-        nearest.1
-    ))
+        .map(|keyword| (strsim::osa_distance(word, keyword), *keyword))
+        .filter(|(distance, keyword)| match keyword.len() {
+            // `fro`, but not `foo`.
+            0..=3 => *distance == 1 && is_anagram(word, keyword),
+            length => *distance <= (length / 3).min(2),
+        })
+        .min()
+        .map(|(_, keyword)| keyword)
+}
+
+fn is_anagram(left: &str, right: &str) -> bool {
+    let sorted = |word: &str| {
+        let mut letters = word.as_bytes().to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    sorted(left) == sorted(right)
 }
 
 fn word_operator(word: &str) -> Option<String> {
@@ -144,31 +164,4 @@ fn keyword_as_name(parser: &Parser<'_>, kind: Tok, token: Token) -> Option<Strin
         .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     (is_word && kind != Tok::Identifier)
         .then(|| format!("'{word}' is a keyword; write '@{word}' for an attribute of that name"))
-}
-
-/// Edit distance (with swaps of neighbours), for words of up to 24 bytes.
-fn distance_between(left: &str, right: &str) -> usize {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    if left.len() > 24 || left.len().abs_diff(right.len()) > 3 {
-        return usize::MAX / 4;
-    }
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, l) in left.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, r) in right.iter().enumerate() {
-            let up = row.get(j + 1).copied().unwrap_or(usize::MAX / 4) + 1;
-            let side = next.last().copied().unwrap_or(usize::MAX / 4) + 1;
-            let change = row.get(j).copied().unwrap_or(usize::MAX / 4) + usize::from(l != r);
-            let mut best = up.min(side).min(change);
-            let swapped =
-                i > 0 && j > 0 && left.get(i - 1) == Some(r) && right.get(j - 1) == Some(l);
-            if swapped {
-                best = best.min(before.get(j - 1).copied().unwrap_or(usize::MAX / 4) + 1);
-            }
-            next.push(best);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row.last().copied().unwrap_or(usize::MAX / 4)
 }
