@@ -1,0 +1,326 @@
+//! What values and library functions cost: steps for what is read, bytes for what is made.
+//!
+//! A step of the evaluator is small; a library function can do the work of millions with one call,
+//! and a value that holds another one twice, which holds another one twice, … is endless for
+//! everybody who walks through it. So values are weighed before they are walked through, and what
+//! is made is counted. Functions cost as much as the strictest rule says unless they are named
+//! here: a new one that is forgotten counts too much rather than nothing.
+
+use bheka_value::{MAX_NESTING, Value};
+
+use crate::fault::{Fault, Outcome};
+use crate::namespace::as_namespace;
+use crate::run::Run;
+
+/// Weight of a place in a collection; that of a string is its length in bytes.
+pub(crate) const PLACE: u64 = 64;
+/// Weight that costs one step.
+const WEIGHT_A_STEP: u64 = 64;
+/// Bytes that an item of an array takes.
+const ITEM_BYTES: u64 = 16;
+/// Bytes that an entry of a dictionary takes, beside its key.
+pub(crate) const ENTRY_BYTES: u64 = 64;
+/// Bytes of a collection, a function or a string, beside what it holds.
+pub(crate) const HEAD_BYTES: u64 = 64;
+/// Bytes of an object, a template or a rule before it is evaluated.
+pub(crate) const DECLARATION_BYTES: u64 = 512;
+/// Most that a value read from a text takes for each byte of that text (`[[],[],…`).
+const DECODED_BYTES: u64 = 40;
+
+/// Why a value was not weighed to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// It is heavier than allowed.
+    Heavy,
+    /// It nests deeper than [`MAX_NESTING`]; maybe it holds itself.
+    Deep,
+}
+
+/// The weight of a value with everything in it, counted as often as it is met on the way.
+pub(crate) fn weight(value: &Value, max: u64, with_namespaces: bool) -> Result<u64, Excess> {
+    let mut total = match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(_) | Value::Dictionary(_) => PLACE,
+        Value::Object(_) if with_namespaces => PLACE,
+        _ => return Ok(0),
+    };
+    let mut waiting = vec![(value.clone(), 0)];
+    while let Some((value, depth)) = waiting.pop() {
+        if depth > MAX_NESTING {
+            return Err(Excess::Deep);
+        }
+        let mut visit = |item: &Value| match item {
+            Value::String(text) => total = total.saturating_add(PLACE + text.len() as u64),
+            Value::Array(_) | Value::Dictionary(_) => {
+                total = total.saturating_add(PLACE);
+                waiting.push((item.clone(), depth + 1));
+            }
+            Value::Object(_) if with_namespaces => {
+                total = total.saturating_add(PLACE);
+                waiting.push((item.clone(), depth + 1));
+            }
+            _ => total = total.saturating_add(PLACE),
+        };
+        match &value {
+            Value::Array(array) => array.read().iter().for_each(&mut visit),
+            Value::Dictionary(dictionary) => {
+                let entries = dictionary.read();
+                let keys: u64 = entries.keys().map(|key| key.len() as u64).sum();
+                entries.values().for_each(&mut visit);
+                total = total.saturating_add(keys);
+            }
+            other => {
+                if let Some(namespace) = as_namespace(other) {
+                    namespace.values().iter().for_each(&mut visit);
+                }
+            }
+        }
+        if total > max {
+            return Err(Excess::Heavy);
+        }
+    }
+    Ok(total)
+}
+
+/// Bytes of a new value itself, without what it refers to.
+pub(crate) fn own_bytes(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => HEAD_BYTES + text.len() as u64,
+        Value::Array(array) => HEAD_BYTES + ITEM_BYTES * array.len() as u64,
+        Value::Dictionary(dictionary) => HEAD_BYTES + ENTRY_BYTES * dictionary.len() as u64,
+        Value::Function(_) => HEAD_BYTES,
+        Value::Object(_) => 4 * HEAD_BYTES,
+        Value::Empty | Value::Number(_) | Value::Boolean(_) => 0,
+    }
+}
+
+/// A value that nests too deep for what is to be done with it.
+pub(crate) fn too_deep() -> Fault {
+    Fault::script(format!(
+        "Value nests too deep: the limit is {MAX_NESTING} levels. Does it contain itself?"
+    ))
+}
+
+/// How much of its arguments, or of `this`, a function reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    Nothing,
+    /// The first argument with everything in it.
+    First,
+    /// One level.
+    Items,
+    /// Everything in it, and namespaces with their entries.
+    Namespaces,
+    /// Everything in it.
+    All,
+    /// Everything in it as often as sorting does.
+    Sorted,
+}
+
+/// What a call of a library function costs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    this: Reads,
+    arguments: Reads,
+    /// Whether the result is new.
+    makes: bool,
+}
+
+impl Cost {
+    /// The cost of a function by its full name (`Array#len`).
+    pub(crate) fn of(name: &str) -> Self {
+        use Reads::{All, First, Items, Namespaces, Nothing, Sorted};
+        let (this, arguments, makes) = match name {
+            "Array#len" | "Array#get" | "Array#set" | "Array#clear" | "Array#freeze"
+            | "Dictionary#len" | "Dictionary#clear" | "Dictionary#freeze" | "Function#call"
+            | "Function#callv" | "String#len" | "Reference#get" | "System#typeof"
+            | "System#ptr" | "System#assert" | "System#bool" | "System#len" => {
+                (Nothing, Nothing, false)
+            }
+            "Array#add" => (Nothing, Nothing, true),
+            "Dictionary#get" | "Dictionary#set" | "Dictionary#remove" | "Dictionary#contains"
+            | "Namespace#get" | "Namespace#set" | "Namespace#remove" | "Namespace#contains" => {
+                (Nothing, First, false)
+            }
+            "Array#remove" | "Array#any" | "Array#all" | "Array#reduce" => (Items, Nothing, false),
+            "Array#map" | "Array#filter" | "Array#reverse" | "Array#shallow_clone"
+            | "Dictionary#shallow_clone" | "Dictionary#keys" | "Dictionary#values"
+            | "Namespace#keys" | "Namespace#values" => (Items, Nothing, true),
+            "Array#sort" | "Array#unique" => (Sorted, Nothing, true),
+            "System#keys" => (Nothing, Items, true),
+            "System#union" | "System#intersection" => (Nothing, Sorted, true),
+            // Their `this` is the namespace.
+            "Json#encode" | "System#log" => (Nothing, Namespaces, true),
+            _ if name.starts_with("Math#") => (Nothing, Sorted, false),
+            _ if is_global(name) => (Nothing, All, true),
+            _ => (All, All, true),
+        };
+        Self {
+            this,
+            arguments,
+            makes,
+        }
+    }
+
+    /// Counts what a call reads.
+    pub(crate) fn before(self, run: &Run<'_>, this: &Value, arguments: &[Value]) -> Outcome<()> {
+        read(run, self.this, this)?;
+        let reads = match self.arguments {
+            Reads::Nothing => return Ok(()),
+            Reads::First => {
+                let first = arguments.first();
+                return first.map_or(Ok(()), |first| read(run, Reads::All, first));
+            }
+            other => other,
+        };
+        arguments
+            .iter()
+            .try_for_each(|argument| read(run, reads, argument))
+    }
+
+    /// Counts what a call has made.
+    pub(crate) fn after(self, run: &Run<'_>, result: &Value) -> Outcome<()> {
+        if self.makes { run.made(result) } else { Ok(()) }
+    }
+}
+
+/// Functions of namespaces have the namespace, or nothing, as `this`.
+fn is_global(name: &str) -> bool {
+    ["System#", "Icinga#", "Internal#", "Json#"]
+        .iter()
+        .any(|owner| name.starts_with(owner))
+}
+
+fn read(run: &Run<'_>, reads: Reads, value: &Value) -> Outcome<()> {
+    match (reads, value) {
+        (Reads::Nothing, _) => Ok(()),
+        (_, Value::Empty | Value::Number(_) | Value::Boolean(_) | Value::Function(_)) => Ok(()),
+        (Reads::Items, Value::Array(array)) => run.steps(array.len() as u64),
+        (Reads::Items, Value::Dictionary(dictionary)) => run.steps(dictionary.len() as u64),
+        (Reads::Items, _) => Ok(()),
+        (Reads::Namespaces, value) => run.weigh_with_namespaces(value),
+        (Reads::Sorted, Value::Array(array)) => {
+            let rounds = u64::from(array.len().checked_ilog2().unwrap_or(0)) + 1;
+            run.weigh_times(value, rounds)
+        }
+        (Reads::First | Reads::All | Reads::Sorted, value) => run.weigh(value),
+    }
+}
+
+impl Run<'_> {
+    /// Counts the steps of walking through a value.
+    pub(crate) fn weigh(&self, value: &Value) -> Outcome<()> {
+        self.weigh_times(value, 1)
+    }
+
+    /// Counts the steps of walking through a value so many times.
+    pub(crate) fn weigh_times(&self, value: &Value, times: u64) -> Outcome<()> {
+        match value {
+            Value::String(text) => self.steps(text.len() as u64 / WEIGHT_A_STEP * times),
+            Value::Array(_) | Value::Dictionary(_) => {
+                let weight = self.weight_within(value, times, false)?;
+                self.steps((weight / WEIGHT_A_STEP).saturating_mul(times))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn weigh_with_namespaces(&self, value: &Value) -> Outcome<()> {
+        let weight = self.weight_within(value, 1, true)?;
+        self.steps(weight / WEIGHT_A_STEP)
+    }
+
+    fn weight_within(&self, value: &Value, times: u64, with_namespaces: bool) -> Outcome<u64> {
+        let affordable = self.steps_left() / times.max(1) + 1;
+        let max = affordable.saturating_mul(WEIGHT_A_STEP);
+        match weight(value, max, with_namespaces) {
+            Ok(weight) => Ok(weight),
+            Err(Excess::Heavy) => Err(self.too_long()),
+            Err(Excess::Deep) => Err(too_deep()),
+        }
+    }
+
+    /// Counts a new value: its bytes, and the steps of copying them.
+    pub(crate) fn made(&self, value: &Value) -> Outcome<()> {
+        let bytes = own_bytes(value);
+        if bytes == 0 {
+            return Ok(());
+        }
+        self.steps(bytes / WEIGHT_A_STEP / 4)?;
+        self.bytes(bytes)
+    }
+
+    /// Counts a text that is to be turned into a value.
+    pub(crate) fn decodes(&self, text: &str) -> Outcome<()> {
+        self.steps(text.len() as u64 / 4)?;
+        self.bytes((text.len() as u64).saturating_mul(DECODED_BYTES))
+    }
+
+    /// Counts a file of so many bytes that is to be parsed.
+    pub(crate) fn parses(&self, bytes: usize) -> Outcome<()> {
+        const STEPS_A_FILE: u64 = 100;
+        self.steps(STEPS_A_FILE + bytes as u64 / 16)
+    }
+
+    /// Counts a pause.
+    pub(crate) fn sleeps(&self, seconds: f64) -> Outcome<()> {
+        const STEPS_A_SECOND: f64 = 1e6;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        self.steps((seconds * STEPS_A_SECOND) as u64)
+    }
+
+    /// Counts a deep copy.
+    pub(crate) fn copies(&self, value: &Value) -> Outcome<()> {
+        let weight = self.weight_within(value, 1, false)?;
+        self.steps(weight / WEIGHT_A_STEP)?;
+        self.bytes(weight.saturating_mul(2))
+    }
+
+    /// Gives back the bytes of a value that is going to be dropped, if nothing else refers to it.
+    pub(crate) fn drops(&self, value: &Value) {
+        let is_last = match value {
+            Value::String(text) => !text.is_shared(),
+            Value::Array(array) => std::sync::Arc::strong_count(array) == 1,
+            Value::Dictionary(dictionary) => std::sync::Arc::strong_count(dictionary) == 1,
+            _ => false,
+        };
+        if is_last {
+            self.give_back(own_bytes(value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doubled(levels: usize) -> Value {
+        (0..levels).fold(Value::Empty, |value, _| {
+            Value::array([value.clone(), value])
+        })
+    }
+
+    #[test]
+    fn weighs_what_is_reached() {
+        assert_eq!(weight(&Value::Number(1.0), 0, false), Ok(0));
+        assert_eq!(weight(&Value::string("abc"), 10, false), Ok(3));
+        let three = doubled(3);
+        assert_eq!(weight(&three, u64::MAX, false), Ok(15 * PLACE));
+        assert_eq!(weight(&three, 10 * PLACE, false), Err(Excess::Heavy));
+        assert_eq!(weight(&doubled(200), 1 << 20, false), Err(Excess::Heavy));
+    }
+
+    #[test]
+    fn finds_depth_and_cycles() {
+        let deep = (0..MAX_NESTING).fold(Value::Empty, |value, _| Value::array([value]));
+        assert!(weight(&deep, u64::MAX, false).is_ok());
+        let deeper = (0..2).fold(deep, |value, _| Value::array([value]));
+        assert_eq!(weight(&deeper, u64::MAX, false), Err(Excess::Deep));
+
+        let cycle = Value::array([]);
+        let array = cycle.as_array().cloned().unwrap_or_default();
+        array.write().unwrap().push(cycle.clone());
+        assert_eq!(weight(&cycle, u64::MAX, false), Err(Excess::Deep));
+        array.write().unwrap().clear();
+    }
+}
