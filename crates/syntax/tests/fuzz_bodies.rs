@@ -1,6 +1,8 @@
 //! The bodies of the fuzz targets in `fuzz/`, run on the golden cases and on damaged texts by every
 //! compiler.
 
+#[path = "../../../fuzz/bodies/format.rs"]
+mod format;
 #[path = "../../../fuzz/bodies/lexer.rs"]
 mod lexer;
 #[path = "../../../fuzz/bodies/parser.rs"]
@@ -45,4 +47,9 @@ fn any_text_as_tokens() {
 #[test]
 fn any_text_as_configuration() {
     smoke_test(parser::check);
+}
+
+#[test]
+fn any_text_formatted() {
+    smoke_test(format::check);
 }
