@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use bheka_value::Location;
+use bheka_value::{Advice, Location, Str, Suggester};
 
 use crate::env::Env;
 use crate::fault::Fault;
+use crate::registry::Rule;
+use crate::source::Source;
+use crate::suggest;
 
 /// How important a message is, in Icinga 2's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,14 +56,49 @@ pub struct LangDiagnostic {
     pub excerpt: Option<String>,
     /// Whether the text did not parse (as against: could not be evaluated).
     pub is_syntax: bool,
+    /// How to mend it.
+    pub advice: Advice,
+    /// Type and name of the object whose evaluation failed.
+    pub object: Option<(Str, Str)>,
 }
 
 impl LangDiagnostic {
+    /// A warning or notice that is no consequence of an error.
+    pub(crate) fn remark(
+        severity: Severity,
+        facility: &'static str,
+        code: &'static str,
+        message: String,
+    ) -> Self {
+        Self {
+            severity,
+            facility,
+            message,
+            location: None,
+            excerpt: None,
+            is_syntax: false,
+            advice: Advice::of(code),
+            object: None,
+        }
+    }
+
+    /// An error that ends everything: with suggestions.
     pub(crate) fn error(env: &Env, fault: Fault) -> Self {
+        Self::collected(env, fault, &mut Suggester::default())
+    }
+
+    /// One error of many, which share the work that suggestions may cost.
+    pub(crate) fn collected(env: &Env, fault: Fault, suggester: &mut Suggester) -> Self {
         let excerpt = fault
             .location
             .as_ref()
             .and_then(|location| env.excerpt(location));
+        let is_limit = fault.is_limit() || fault.message.contains("Recursion level too deep");
+        let detail = fault.detail.map(|detail| *detail).unwrap_or_default();
+        let mut advice = suggest::advise(env, detail, suggester);
+        if advice.code.is_empty() {
+            advice.code = if is_limit { "limit" } else { "evaluation" };
+        }
         Self {
             severity: Severity::Critical,
             facility: "config",
@@ -68,6 +106,49 @@ impl LangDiagnostic {
             location: fault.location,
             excerpt,
             is_syntax: false,
+            advice,
+            object: None,
+        }
+    }
+
+    /// What the parser found.
+    pub(crate) fn of_text(source: &Source, found: bheka_syntax::Diagnostic) -> Self {
+        let location = source.location(found.span);
+        // What nests too deep for the parser is well-formed: Icinga 2 finds out later.
+        let is_syntax = !found.message.starts_with("Stack overflow");
+        Self {
+            severity: match found.severity {
+                bheka_syntax::Severity::Error => Severity::Critical,
+                bheka_syntax::Severity::Warning => Severity::Warning,
+            },
+            facility: "config",
+            is_syntax,
+            message: found.message,
+            excerpt: Some(source.excerpt(&location)),
+            location: Some(location),
+            advice: Advice {
+                code: if is_syntax { "syntax" } else { "limit" },
+                suggestions: found.suggestion.into_iter().collect(),
+                notes: found.notes,
+                attribute: None,
+            },
+            object: None,
+        }
+    }
+
+    /// A remark of the evaluator.
+    pub(crate) fn of_log(env: &Env, line: LogLine) -> Self {
+        let excerpt = line.location.as_ref();
+        let excerpt = excerpt.and_then(|location| env.excerpt(location));
+        let facility = if line.facility == "config" {
+            "config"
+        } else {
+            ""
+        };
+        Self {
+            excerpt,
+            location: line.location,
+            ..Self::remark(line.severity, facility, "remark", line.message)
         }
     }
 
@@ -76,6 +157,19 @@ impl LangDiagnostic {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Critical
     }
+}
+
+/// "Apply rule 'x' … does not match anywhere!", with the reason when it is known.
+pub(crate) fn unused_rule(env: &Env, rule: &Rule) -> LangDiagnostic {
+    let message = format!(
+        "Apply rule '{}' ({}) for type '{}' does not match anywhere!",
+        rule.name, rule.location, rule.entry.name
+    );
+    let mut finding =
+        LangDiagnostic::remark(Severity::Warning, "ApplyRule", "unused-apply-rule", message);
+    finding.location = Some(rule.location.clone());
+    finding.excerpt = env.excerpt(&rule.location);
+    finding
 }
 
 /// The message with its place and its excerpt, as Icinga 2 shows them.

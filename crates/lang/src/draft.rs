@@ -10,6 +10,7 @@ use bheka_value::{CallError, Location, Map, Modification, ObjectView, Str, Value
 
 use crate::convert::{kind_name, not_an_object, to_number, to_text};
 use crate::fault::{Fault, Outcome};
+use crate::suggest::Unknown;
 use crate::types::TypeEntry;
 
 /// An object of the configuration, or a value of a type with attributes (`CheckResult()`).
@@ -147,9 +148,15 @@ impl Draft {
             }
         }
         let Some(field) = self.entry.field(name) else {
-            return Err(Fault::script(format!("Attribute '{name}' does not exist.")));
+            let unknown = Unknown::Attribute {
+                of: self.entry.name.clone(),
+                name: name.into(),
+            };
+            let fault = Fault::script(format!("Attribute '{name}' does not exist."));
+            return Err(fault.unknown("unknown-attribute", unknown));
         };
-        let value = coerce(field, value)?;
+        let value = coerce(field, value)
+            .map_err(|fault| fault.code("invalid-type").note(expected(field)))?;
         let mut state = self.write();
         state.defaults.remove(name);
         state.attributes.insert(name.into(), value);
@@ -197,6 +204,24 @@ fn coerce(field: &FieldInfo, value: Value) -> Outcome {
         },
         FieldKind::CheckResult | FieldKind::Any => value,
     })
+}
+
+/// What an attribute takes, for people.
+fn expected(field: &FieldInfo) -> String {
+    let what = match field.kind {
+        FieldKind::Number | FieldKind::Enum => "a number",
+        FieldKind::Duration => "a number of seconds, such as 30s or 5m",
+        FieldKind::Timestamp => "a point in time in seconds since 1970",
+        FieldKind::Boolean => "true or false",
+        FieldKind::String | FieldKind::Name => "text",
+        FieldKind::Array => "a list in brackets: [ \"a\", \"b\" ]",
+        FieldKind::NameArray => "a list of names in brackets: [ \"a\", \"b\" ]",
+        FieldKind::Dictionary => "a dictionary in braces: { key = value }",
+        FieldKind::Function => "a function: {{ ... }}",
+        FieldKind::CheckResult => "a check result",
+        FieldKind::Any => "any value",
+    };
+    format!("'{}' takes {what}", field.name)
 }
 
 fn wrong_kind(field: &FieldInfo, value: &Value, wanted: &str) -> Fault {

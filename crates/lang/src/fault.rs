@@ -4,6 +4,8 @@ use std::fmt;
 
 use bheka_value::{CallError, Frozen, Location, Value};
 
+use crate::suggest::Unknown;
+
 /// An error on its way up through the evaluator.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
@@ -14,6 +16,21 @@ pub(crate) struct Fault {
     /// Whether the text is complete. Others get "Error while evaluating expression: " in front,
     /// as Icinga 2 does with errors of its library.
     pub(crate) complete: bool,
+    /// What else is known, for whoever is to mend it.
+    pub(crate) detail: Option<Box<Detail>>,
+}
+
+/// What an error knows beside its text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Detail {
+    /// The kind of error, see [`bheka_value::Advice::code`].
+    pub(crate) code: &'static str,
+    /// The word that was not found.
+    pub(crate) unknown: Option<Unknown>,
+    /// Explanations and remedies.
+    pub(crate) notes: Vec<String>,
+    /// Whether it most likely follows from an error that was found before.
+    pub(crate) follows: bool,
 }
 
 impl Fault {
@@ -23,6 +40,7 @@ impl Fault {
             message: message.into(),
             location: None,
             complete: false,
+            detail: None,
         }
     }
 
@@ -32,7 +50,43 @@ impl Fault {
             message: message.into(),
             location: None,
             complete: true,
+            detail: None,
         }
+    }
+
+    fn detail(&mut self) -> &mut Detail {
+        self.detail.get_or_insert_default()
+    }
+
+    /// The same with the kind of error.
+    pub(crate) fn code(mut self, code: &'static str) -> Self {
+        self.detail().code = code;
+        self
+    }
+
+    /// The same with an explanation.
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.detail().notes.push(note.into());
+        self
+    }
+
+    /// The same with the word that was not found.
+    pub(crate) fn unknown(mut self, code: &'static str, unknown: Unknown) -> Self {
+        let detail = self.detail();
+        detail.code = code;
+        detail.unknown = Some(unknown);
+        self
+    }
+
+    /// Whether a limit of the evaluator was reached: nothing can go on behind it.
+    pub(crate) fn is_limit(&self) -> bool {
+        self.message.contains("the limit of ") && self.message.ends_with(" is exceeded.")
+    }
+
+    /// Marks it as a consequence of another error.
+    pub(crate) fn follows(mut self) -> Self {
+        self.detail().follows = true;
+        self
     }
 
     /// The same at a place, unless it has one.
@@ -67,6 +121,7 @@ impl From<CallError> for Fault {
             message: error.message,
             location: error.location,
             complete,
+            detail: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bheka_value::schema::{Catalogue, TypeInfo};
 use bheka_value::{CallError, Map, Str, Timestamp, Value};
 
-use crate::diag::{LangDiagnostic, Severity};
+use crate::diag::LangDiagnostic;
 use crate::env::{Env, Settings};
 use crate::eval::{Frame, eval_block};
 use crate::load::Globals;
@@ -38,15 +38,9 @@ impl Filter {
                 source: Arc::new(compiled),
             }),
             Some(error) => {
-                let location = compiled.location(error.span);
-                Err(LangDiagnostic {
-                    severity: Severity::Critical,
-                    facility: "config",
-                    message: error.message,
-                    excerpt: Some(compiled.excerpt(&location)),
-                    location: Some(location),
-                    is_syntax: true,
-                })
+                let mut error = LangDiagnostic::of_text(&compiled, error);
+                error.is_syntax = true;
+                Err(error)
             }
         }
     }

@@ -21,6 +21,7 @@ mod builtins;
 mod console;
 mod convert;
 mod diag;
+mod doubt;
 mod draft;
 mod env;
 mod eval;
@@ -35,6 +36,7 @@ mod run;
 mod source;
 mod sources;
 mod stack;
+mod suggest;
 mod types;
 
 pub use console::{Console, ConsoleSettings};

@@ -149,6 +149,17 @@ impl Registry {
         found
     }
 
+    /// The names that `import` finds for a type, and the other types that have that one.
+    pub(crate) fn namesakes(&self, type_name: &str, name: &str) -> (Vec<Str>, Vec<Str>) {
+        let items = self.items();
+        let own = items.named.get(type_name).into_iter();
+        let own = own.flat_map(FxHashMap::keys).cloned().collect();
+        let has = |of: &&Str| items.named.get(*of).is_some_and(|of| of.contains_key(name));
+        let mut others: Vec<Str> = items.named.keys().filter(has).cloned().collect();
+        others.sort();
+        (own, others)
+    }
+
     pub(crate) fn default_templates(&self, type_name: &str) -> Vec<Arc<Item>> {
         let items = self.items();
         items
@@ -270,5 +281,6 @@ pub(crate) fn redefined(item: &Item, old: &Item) -> Fault {
         "Object '{}' of type '{}' re-defined: {}; previous definition: {}",
         item.name, item.entry.name, item.location, old.location
     ))
+    .code("redefined")
     .at(item.location.clone())
 }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::Sources;
+use crate::doubt::Keeper;
 use crate::env::Env;
 use crate::fault::{Fault, Outcome};
 
@@ -22,6 +23,8 @@ pub(crate) struct Run<'a> {
     depth: Cell<u32>,
     steps_left: Cell<u64>,
     steps_max: u64,
+    /// Errors that do not end the evaluation.
+    pub(crate) keeper: Keeper,
     /// No side effects.
     pub(crate) sandboxed: bool,
 }
@@ -34,6 +37,7 @@ impl<'a> Run<'a> {
             depth: Cell::new(0),
             steps_left: Cell::new(STEPS_MAX),
             steps_max: STEPS_MAX,
+            keeper: Keeper::default(),
             sandboxed: false,
         }
     }

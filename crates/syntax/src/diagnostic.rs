@@ -23,6 +23,8 @@ pub struct Diagnostic {
     pub span: Span,
     /// Explanations and remedies, one sentence each.
     pub notes: Vec<String>,
+    /// The word that probably was meant.
+    pub suggestion: Option<String>,
 }
 
 impl Diagnostic {
@@ -33,6 +35,7 @@ impl Diagnostic {
             message: message.into(),
             span,
             notes: Vec::new(),
+            suggestion: None,
         }
     }
 
@@ -43,6 +46,7 @@ impl Diagnostic {
             message: message.into(),
             span,
             notes: Vec::new(),
+            suggestion: None,
         }
     }
 

@@ -1,6 +1,10 @@
 //! What helps to mend a faulty configuration: the nearest known word, notes, an identifier of the
 //! kind of fault.
 
+use std::collections::BTreeSet;
+
+use crate::Str;
+
 /// What a finding about a configuration says beyond its text. Tools read it; people get the
 /// suggestion and the notes below the marked lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +55,46 @@ pub fn question<T: AsRef<str>>(suggestions: &[T]) -> Option<String> {
     } else {
         format!("did you mean {} or {last}?", others.join(", "))
     })
+}
+
+/// What may be missing because of errors that were reported: whoever needs one of these has no
+/// fault of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// A file could not be read: anything may be missing.
+    pub all: bool,
+    /// Global variables, constants and functions.
+    pub globals: BTreeSet<Str>,
+    /// Types and names of objects and templates. The name `*` stands for all of the type.
+    pub objects: BTreeSet<(Str, Str)>,
+}
+
+impl Doubts {
+    /// Adds those of another.
+    pub fn extend(&mut self, other: Self) {
+        self.all |= other.all;
+        self.globals.extend(other.globals);
+        self.objects.extend(other.objects);
+    }
+
+    /// Whether a global of that name may be missing.
+    #[must_use]
+    pub fn global(&self, name: &str) -> bool {
+        self.all || self.globals.contains(name)
+    }
+
+    /// Whether an object or template may be missing.
+    #[must_use]
+    pub fn object(&self, type_name: &str, name: &str) -> bool {
+        let has = |name: &str| self.objects.contains(&(type_name.into(), name.into()));
+        self.all || (!self.objects.is_empty() && (has(name) || has("*")))
+    }
+
+    /// Whether any object of a type may be missing.
+    #[must_use]
+    pub fn any_of(&self, type_name: &str) -> bool {
+        self.all || self.objects.iter().any(|(of, _)| of == type_name)
+    }
 }
 
 /// Finds near words, with a limit on the work of all searches together: a configuration with
@@ -255,12 +299,17 @@ mod tests {
 
     #[test]
     fn what_is_equally_near_is_told_together() {
-        assert_eq!(nearest("ping", &["ping6", "ping4", "http"]), ["ping4", "ping6"]);
+        assert_eq!(
+            nearest("ping", &["ping6", "ping4", "http"]),
+            ["ping4", "ping6"]
+        );
         assert_eq!(
             nearest("interval", &ATTRIBUTES),
             ["check_interval", "retry_interval"]
         );
-        let many: Vec<String> = (b'a'..=b'z').map(|c| format!("part_{}", c as char)).collect();
+        let many: Vec<String> = (b'a'..=b'z')
+            .map(|c| format!("part_{}", c as char))
+            .collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(nearest("part", &many).is_empty());
     }

@@ -10,6 +10,7 @@ use crate::draft::as_draft;
 use crate::fault::{Eval, Fault, Outcome};
 use crate::namespace::as_namespace;
 use crate::run::{Run, check_size};
+use crate::suggest::Unknown;
 
 /// The value of a variable: locals, then `this`, then what is imported, then the globals.
 pub(crate) fn variable(frame: &mut Frame<'_>, name: &str, expr: &Expr) -> Eval {
@@ -25,10 +26,46 @@ pub(crate) fn variable(frame: &mut Frame<'_>, name: &str, expr: &Expr) -> Eval {
     }
     match frame.run.env.globals.get(name) {
         Some(value) => Ok(value),
-        None => Err(Fault::new(format!(
-            "Tried to access undefined script variable '{name}'"
-        ))
-        .into()),
+        None => {
+            let message = format!("Tried to access undefined script variable '{name}'");
+            let fault = Fault::new(message);
+            Err(fault
+                .unknown("undefined-variable", unknown_variable(frame, name))
+                .into())
+        }
+    }
+}
+
+/// A variable that is not there, with the names that could have been meant.
+pub(crate) fn unknown_variable(frame: &Frame<'_>, name: &str) -> Unknown {
+    // So many are told apart by their author as well.
+    const NEARBY_MAX: usize = 64;
+    let locals = frame.locals.read();
+    let mut nearby: Vec<Str> = locals.keys().take(NEARBY_MAX).cloned().collect();
+    if let Value::Object(this) = &frame.this
+        && as_namespace(&frame.this).is_none()
+        && frame.run.keeper.is_on()
+    {
+        nearby.extend(this.attribute_names());
+    }
+    Unknown::Variable {
+        name: name.into(),
+        nearby,
+    }
+}
+
+/// A field or method that a value does not have.
+pub(crate) fn unknown_field(value: &Value, name: &str) -> Unknown {
+    const KEYS_MAX: usize = 256;
+    let keys = match value {
+        Value::Dictionary(entries) => entries.read().keys().take(KEYS_MAX).cloned().collect(),
+        Value::Object(object) => object.attribute_names(),
+        _ => Vec::new(),
+    };
+    Unknown::Field {
+        of: value.type_name().into(),
+        name: name.into(),
+        keys,
     }
 }
 
@@ -151,6 +188,7 @@ fn typed(run: &Run<'_>, context: &Value, name: &str) -> Outcome {
             "Invalid field access (for value of type '{}'): '{name}'",
             context.type_name()
         ))
+        .unknown("unknown-field", unknown_field(context, name))
     })
 }
 
@@ -209,12 +247,14 @@ pub(crate) fn set_field(context: &Value, index: &Value, value: Value) -> Outcome
                 message: error.message,
                 location: error.location,
                 complete: true,
+                detail: None,
             })
         }
         Value::Empty => Err(Fault::script(format!(
             "Cannot set field '{name}' on a value that is not an object."
         ))),
-        Value::Function(_) => Err(Fault::script(format!("Attribute '{name}' does not exist."))),
+        Value::Function(_) => Err(Fault::script(format!("Attribute '{name}' does not exist."))
+            .code("unknown-attribute")),
         other => Err(crate::convert::not_an_object(other)),
     }
 }

@@ -80,10 +80,14 @@ impl Builtin {
             && wanted > 0
         {
             if arguments.len() < wanted {
-                return Err(Fault::new("Too few arguments for function."));
+                return Err(Fault::new("Too few arguments for function.")
+                    .code("invalid-arguments")
+                    .note(signature(&self.info, arguments.len())));
             }
             if arguments.len() > wanted {
-                return Err(Fault::new("Too many arguments for function."));
+                return Err(Fault::new("Too many arguments for function.")
+                    .code("invalid-arguments")
+                    .note(signature(&self.info, arguments.len())));
             }
         }
         (self.body)(&Call {
@@ -125,7 +129,9 @@ impl Closure {
     fn invoke(&self, run: &Run<'_>, this: Value, arguments: &[Value]) -> Outcome {
         let parameters = &self.function.parameters;
         if arguments.len() < parameters.len() {
-            return Err(Fault::new("Too few arguments for function"));
+            return Err(Fault::new("Too few arguments for function")
+                .code("invalid-arguments")
+                .note(signature(&self.info, arguments.len())));
         }
         let mut locals = self.captured.clone();
         for (name, value) in parameters.iter().zip(arguments) {
@@ -240,10 +246,46 @@ pub(super) fn eval_call(frame: &mut Frame<'_>, function: &Expr, arguments: &[Exp
         return Ok(construct(frame.run, &entry, &arguments)?);
     }
     let Value::Function(callable) = &callee else {
-        return Err(Fault::script("Argument is not a callable object.").into());
+        return Err(not_callable(frame, function, this.as_ref(), &callee).into());
     };
     let arguments = eval_arguments(frame, arguments)?;
     Ok(call(frame.run, callable, this.as_ref(), &arguments)?)
+}
+
+/// What is called is no function: nothing of that name, or another value.
+fn not_callable(frame: &Frame<'_>, function: &Expr, this: Option<&Value>, callee: &Value) -> Fault {
+    use bheka_syntax::ast::ExprKind;
+    let fault = Fault::script("Argument is not a callable object.");
+    if !callee.is_empty() {
+        let kind = crate::convert::kind_name(callee);
+        return fault
+            .code("not-callable")
+            .note(format!("it is a value of type '{kind}', not a function"));
+    }
+    let unknown = match (&function.kind, this) {
+        (ExprKind::Variable(name), _) => access::unknown_variable(frame, name).as_function(),
+        (ExprKind::Index { index, .. }, Some(this)) => match &index.kind {
+            ExprKind::String(name) => access::unknown_field(this, name),
+            _ => return fault.code("not-callable"),
+        },
+        _ => return fault.code("not-callable"),
+    };
+    fault.unknown("unknown-function", unknown)
+}
+
+/// `match() takes 2 or more…`: how a function wants to be called.
+fn signature(info: &FunctionInfo, given: usize) -> String {
+    let name = info.name.rsplit('#').next().unwrap_or_default();
+    let arguments: Vec<&str> = info.arguments.iter().map(Str::as_str).collect();
+    format!(
+        "'{name}({})' takes {}, {given} given",
+        arguments.join(", "),
+        match arguments.len() {
+            0 => "no arguments".to_owned(),
+            1 => "1 argument".to_owned(),
+            count => format!("{count} arguments"),
+        }
+    )
 }
 
 fn eval_arguments(frame: &mut Frame<'_>, arguments: &[Expr]) -> Eval<Vec<Value>> {

@@ -53,7 +53,7 @@ pub(super) fn eval_control(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
             let value = eval(frame, value)?;
             Err(Fault::script(to_text(&value).as_str()).into())
         }
-        ExprKind::Try { body, handler } => match eval_block(frame, body) {
+        ExprKind::Try { body, handler } => match guarded(frame, body) {
             Err(Stop::Error(_)) => {
                 eval_block(frame, handler)?;
                 Ok(Value::Empty)
@@ -63,6 +63,12 @@ pub(super) fn eval_control(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
         ExprKind::Block(block) => eval_block(frame, block),
         _ => Ok(Value::Empty),
     }
+}
+
+/// The body of a `try`: its first error ends it.
+fn guarded(frame: &mut Frame<'_>, body: &Block) -> Eval {
+    let run = frame.run;
+    run.keeper.aside(|| eval_block(frame, body))
 }
 
 /// One round of a loop; false ends it.

@@ -10,21 +10,23 @@ use bheka_value::{Modification, Str, Value};
 use super::{Frame, access, call, eval};
 use crate::convert::{kind_name, not_an_object, to_text};
 use crate::draft::as_draft;
-use crate::fault::{Eval, Fault};
+use crate::fault::{Eval, Fault, Stop};
 use crate::registry::{Body, GroupRule, Item, Rule, redefined};
+use crate::suggest::Unknown;
 use crate::types::{TypeEntry, as_type};
 
 /// `object Type "name" { … }`
 pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Eval {
     frame.run.forbid_in_sandbox("Object definitions are")?;
-    let type_value = eval(frame, &object.type_name)?;
+    let type_value = eval(frame, &object.type_name).map_err(as_unknown_type)?;
     let Some(entry) = as_type(&type_value) else {
         return Err(match &type_value {
             Value::Number(_) | Value::Boolean(_) | Value::String(_) => not_an_object(&type_value),
             other => Fault::new(format!(
                 "Invalid object type '{}' specified",
                 kind_name(other)
-            )),
+            ))
+            .code("unknown-type"),
         }
         .into());
     };
@@ -65,6 +67,11 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
             "Object '{}' of type '{}' must not have 'assign where' and 'ignore where' rules: {}",
             item.name, entry.name, item.location
         ))
+        .code("misplaced-rule")
+        .note(format!(
+            "'assign where' belongs into groups and apply rules; use 'apply {} ...'",
+            entry.name
+        ))
         .at(item.location.clone())
         .into());
     }
@@ -75,6 +82,20 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
         env.registry.add_group(group_rule(item, &object.body));
     }
     Ok(Value::Empty)
+}
+
+/// A variable that is not there is, at this place, a type that is not there.
+fn as_unknown_type(stop: Stop) -> Stop {
+    let Stop::Error(mut fault) = stop else {
+        return stop;
+    };
+    if let Some(detail) = &mut fault.detail
+        && let Some(Unknown::Variable { name, .. }) = &detail.unknown
+    {
+        detail.unknown = Some(Unknown::ObjectType { name: name.clone() });
+        detail.code = "unknown-type";
+    }
+    Stop::Error(fault)
 }
 
 fn group_rule(item: Arc<Item>, body: &[Expr]) -> GroupRule {
@@ -107,6 +128,7 @@ pub(crate) fn check_item(item: &Item) -> Result<(), Fault> {
             "The type '{}' cannot be used for config objects",
             entry.name
         ))
+        .code("unknown-type")
         .at(item.location.clone()));
     }
     if !item.is_template && item.name.contains('!') {
@@ -114,6 +136,7 @@ pub(crate) fn check_item(item: &Item) -> Result<(), Fault> {
             "Name for object '{}' of type '{}' is invalid: Object names may not contain '!'",
             item.name, entry.name
         ))
+        .code("invalid-name")
         .at(item.location.clone()));
     }
     Ok(())
@@ -132,13 +155,18 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
     });
     let Some(entry) = entry else {
         let message = format!("'apply' cannot be used with type '{}'", apply.type_name);
-        return Err(refuse(message).into());
+        let name = Str::from(&apply.type_name);
+        let unknown = Unknown::ApplyType { name };
+        return Err(refuse(message).unknown("unknown-type", unknown).into());
     };
     let targets = entry.info.map_or(&[][..], |info| info.apply_targets);
     let target = match (&apply.target, targets) {
         (Some(target), _) if targets.contains(&&**target) => Str::from(target),
         (Some(target), _) => {
-            return Err(refuse(format!("'apply' target type '{target}' is invalid")).into());
+            let message = format!("'apply' target type '{target}' is invalid");
+            let name = Str::from(target);
+            let unknown = Unknown::ApplyTarget { name, targets };
+            return Err(refuse(message).unknown("unknown-type", unknown).into());
         }
         (None, [only]) => Str::from(*only),
         (None, _) => {
@@ -186,7 +214,12 @@ pub(super) fn eval_import(frame: &mut Frame<'_>, name: &Expr, expr: &Expr) -> Ev
     };
     let Some(item) = frame.run.env.registry.item(&type_name, name) else {
         let message = format!("Import references unknown template: '{name}'");
-        return Err(Fault::script(message).at(frame.location(expr.span)).into());
+        let unknown = Unknown::Template {
+            of: type_name,
+            name: name.clone(),
+        };
+        let fault = Fault::script(message).unknown("unknown-template", unknown);
+        return Err(fault.at(frame.location(expr.span)).into());
     };
     run_item(frame, &item)
 }
@@ -222,7 +255,9 @@ fn run_statements(frame: &mut Frame<'_>, item: &Item) -> Eval {
         }
     }
     for statement in item.statements() {
-        eval(frame, statement)?;
+        if let Err(stop) = eval(frame, statement) {
+            frame.run.keeper.keep(stop, statement)?;
+        }
     }
     Ok(Value::Empty)
 }

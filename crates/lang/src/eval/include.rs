@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bheka_syntax::ast::{Expr, ExprKind};
-use bheka_value::{Str, Value};
+use bheka_value::{Str, Suggester, Value, question};
 
 use super::{Frame, eval, eval_block};
 use crate::Sources;
 use crate::convert::to_text;
+use crate::doubt::Slip;
 use crate::fault::{Eval, Fault, Outcome};
 use crate::files;
-use crate::load::parse;
+use crate::load::{parse, parse_all};
 use crate::source::{Origin, Source};
 
 pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
@@ -63,7 +64,24 @@ fn inherited(frame: &Frame<'_>) -> Origin {
 }
 
 fn not_there(path: &str) -> Fault {
-    Fault::script(format!("Include file '{path}' does not exist"))
+    Fault::script(format!("Include file '{path}' does not exist")).code("missing-file")
+}
+
+/// The same, with files of that directory whose names are near.
+fn not_in_directory(frame: &Frame<'_>, path: &str, full: &str) -> Fault {
+    let fault = not_there(path);
+    let name = full.rsplit('/').next().unwrap_or_default();
+    let entries = sources(frame).and_then(|it| files::list(it, files::directory_of(full)));
+    let Ok(entries) = entries else {
+        return fault.note("its directory does not exist");
+    };
+    let near = Suggester::default().nearest(name, entries.iter().map(|it| it.name.as_str()));
+    let head = path.strip_suffix(name).unwrap_or_default();
+    let near: Vec<String> = near.iter().map(|name| format!("{head}{name}")).collect();
+    match question(&near) {
+        Some(question) => fault.note(question),
+        None => fault,
+    }
 }
 
 /// The path seen from the file that includes it.
@@ -87,11 +105,12 @@ fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
             .find(|file| sources.is_file(file));
         return match (found, crate::itl::embedded(path)) {
             (Some(file), _) => include_file(frame, &file, origin),
-            (None, Some(text)) => {
-                let source = parse(frame.run.env, &format!("<{path}>"), text, origin)?;
-                run_source(frame, &source)
+            (None, Some(text)) => run_text(frame, &format!("<{path}>"), text, origin),
+            (None, None) => {
+                let dirs = frame.run.env.include_dirs.join("', '");
+                let fault = not_there(path);
+                Err(fault.note(format!("looked for in '{dirs}'")).into())
             }
-            (None, None) => Err(not_there(path).into()),
         };
     }
     let has_wildcard = path.contains(['*', '?']);
@@ -101,7 +120,7 @@ fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
     };
     let found = files::glob(sources, &full, files::FILE | files::DIRECTORY);
     if found.is_empty() && !has_wildcard {
-        return Err(not_there(path).into());
+        return Err(not_in_directory(frame, path, &full).into());
     }
     for file in found.iter().filter(|file| sources.is_file(file)) {
         include_file(frame, file, origin.clone())?;
@@ -134,8 +153,32 @@ pub(crate) fn include_file(frame: &mut Frame<'_>, path: &str, mut origin: Origin
         .map_err(|error| Fault::new(format!("Could not open file '{path}': {error}")))?;
     let text = files::decode(&bytes);
     origin.directory = Some(files::directory_of(path).to_owned());
-    let source = parse(frame.run.env, path, &text, origin)?;
-    run_source(frame, &source)
+    run_text(frame, path, &text, origin)
+}
+
+/// Parses and evaluates a text. While errors are kept, so are all of this one, and its warnings.
+fn run_text(frame: &mut Frame<'_>, path: &str, text: &str, origin: Origin) -> Eval {
+    let keeper = &frame.run.keeper;
+    if !keeper.is_on() {
+        let source = parse(frame.run.env, path, text, origin)?;
+        return run_source(frame, &source);
+    }
+    let (source, diagnostics) = parse_all(frame.run.env, path, text, origin);
+    if !diagnostics.is_empty() {
+        let slip = Slip::of_text(diagnostics, text);
+        let broken = slip.is_error();
+        keeper.add(slip);
+        if broken {
+            return Ok(Value::Empty);
+        }
+    }
+    let mut inner = Frame::new(frame.run, &source);
+    for statement in &source.block {
+        if let Err(stop) = eval(&mut inner, statement) {
+            keeper.keep(stop.into_fault().into(), statement)?;
+        }
+    }
+    Ok(Value::Empty)
 }
 
 /// Evaluates a text with scopes of its own.

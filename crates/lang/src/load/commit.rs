@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bheka_value::schema::Naming;
-use bheka_value::{Str, Value};
+use bheka_value::{Doubts, Str, Value};
 
 use super::{Report, apply};
 use crate::diag::{LangDiagnostic, Severity};
+use crate::doubt::Slip;
 use crate::draft::{Draft, State, draft_value};
 use crate::env::Env;
 use crate::eval::{Frame, declare};
@@ -101,8 +102,8 @@ fn commit_order(env: &Env) -> Vec<Arc<TypeEntry>> {
 /// What became of an item.
 enum Made {
     Object(Arc<Draft>),
-    Nothing,
-    Failed(Fault),
+    /// Some statements failed; the rest went on.
+    Failed(Vec<Slip>, Arc<Draft>),
     Ignored(Fault),
 }
 
@@ -124,49 +125,32 @@ fn commit_type(run: &Run<'_>, items: &[&Arc<Item>], report: &mut Report) -> Vec<
             Made::Object(draft) => {
                 match env.registry.add_object(&draft, item.ignore_on_error) {
                     Ok(()) => drafts.push(draft),
-                    Err(fault) => report.fault(env, fault),
+                    Err(fault) => report.fault(env, fault.code("redefined")),
                 }
                 continue;
             }
-            Made::Nothing => continue,
-            Made::Failed(fault) => {
-                report.fault(env, fault);
+            Made::Failed(slips, draft) => {
+                report.slips(env, slips, Some(&draft));
+                report.missing(&item.entry.name, &item.name);
+                report.failed.push(draft);
                 continue;
             }
             Made::Ignored(fault) => fault,
         };
+        let message = format!(
+            "Ignoring config object '{}' of type '{}' due to errors: {}",
+            item.name, item.entry.name, fault.message
+        );
         report.ignored.push(LangDiagnostic {
-            severity: Severity::Notice,
-            facility: "ConfigObject",
-            message: format!(
-                "Ignoring config object '{}' of type '{}' due to errors: {}",
-                item.name, item.entry.name, fault.message
-            ),
             location: fault.location,
-            excerpt: None,
-            is_syntax: false,
+            object: Some((item.entry.name.clone(), item.name.clone())),
+            ..LangDiagnostic::remark(Severity::Notice, "ConfigObject", "ignored-object", message)
         });
     }
     drafts
 }
 
 fn evaluate_item(run: &Run<'_>, item: &Item) -> Made {
-    match try_item(run, item) {
-        Ok(Some(draft)) => Made::Object(draft),
-        Ok(None) => Made::Nothing,
-        Err(fault) if item.ignore_on_error => Made::Ignored(fault),
-        Err(fault) => Made::Failed(fault),
-    }
-}
-
-fn try_item(run: &Run<'_>, item: &Item) -> Result<Option<Arc<Draft>>, Fault> {
-    if item.entry.info.is_none_or(|info| info.is_abstract) {
-        return Err(Fault::script(format!(
-            "The type '{}' is abstract: objects of it cannot be made",
-            item.entry.name
-        ))
-        .at(item.location.clone()));
-    }
     let state = State {
         name: item.name.clone(),
         zone: item.zone.clone(),
@@ -174,26 +158,52 @@ fn try_item(run: &Run<'_>, item: &Item) -> Result<Option<Arc<Draft>>, Fault> {
         ..State::default()
     };
     let draft = Draft::new(&item.entry, item.location.clone(), state);
+    if !item.ignore_on_error {
+        run.keeper.start();
+    }
+    let result = try_item(run, item, &draft);
+    let mut slips = run.keeper.finish();
+    match result {
+        Ok(()) if slips.is_empty() => return Made::Object(draft),
+        Ok(()) => {}
+        Err(fault) if item.ignore_on_error => return Made::Ignored(fault),
+        Err(fault) => slips.push(Slip::Statement {
+            fault,
+            reads: BTreeSet::new(),
+            defines: Doubts::default(),
+        }),
+    }
+    Made::Failed(slips, draft)
+}
+
+fn try_item(run: &Run<'_>, item: &Item, draft: &Arc<Draft>) -> Result<(), Fault> {
+    if item.entry.info.is_none_or(|info| info.is_abstract) {
+        return Err(Fault::script(format!(
+            "The type '{}' is abstract: objects of it cannot be made",
+            item.entry.name
+        ))
+        .code("unknown-type")
+        .at(item.location.clone()));
+    }
     let hints = RefCell::new(Vec::new());
     let mut frame = Frame::with(
         run,
         &item.source,
         bheka_value::Map::new(),
-        draft_value(&draft),
+        draft_value(draft),
     );
     if run.env.tracking {
         frame.hints = Some(&hints);
     }
     let result = declare::run_item(&mut frame, item);
     drop(frame);
+    draft.write().modifications = hints.into_inner();
     match result {
         // A `return` in a body ends it.
         Ok(_) | Err(Stop::Return(_)) => {}
         Err(stop) => return Err(stop.into_fault().located(|| item.location.clone())),
     }
-    draft.write().modifications = hints.into_inner();
-    name_draft(&draft, item)?;
-    Ok(Some(draft))
+    name_draft(draft, item)
 }
 
 /// Puts together the full name.
@@ -209,7 +219,9 @@ fn name_draft(draft: &Draft, item: &Item) -> Result<(), Fault> {
     let naming = draft.entry.info.map_or(Naming::Plain, |info| info.naming);
     let composed = !matches!(naming, Naming::Plain | Naming::Generated);
     if composed && short.is_empty() {
-        return Err(Fault::script("Object name must not be empty.").at(item.location.clone()));
+        return Err(Fault::script("Object name must not be empty.")
+            .code("invalid-name")
+            .at(item.location.clone()));
     }
     let full = match naming {
         Naming::Plain | Naming::Generated => short.clone(),

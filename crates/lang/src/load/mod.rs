@@ -2,17 +2,19 @@
 
 mod apply;
 mod commit;
+mod report;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bheka_syntax::ast::ExprKind;
 use bheka_value::schema::Catalogue;
-use bheka_value::{Declaration, Str, Timestamp, Value};
+use bheka_value::{Declaration, Doubts, Str, Timestamp, Value};
 
 pub(crate) use commit::commit;
+pub(crate) use report::Report;
 
-use crate::diag::{LangDiagnostic, LogLine, Severity};
+use crate::diag::{LangDiagnostic, LogLine};
+use crate::doubt::Slip;
 use crate::draft::Draft;
 use crate::env::{Env, Runtime, Settings};
 use crate::eval::{Frame, eval};
@@ -68,6 +70,15 @@ pub struct Loaded {
     pub globals: Globals,
     /// Errors and warnings. With an error the declarations are incomplete.
     pub diagnostics: Vec<LangDiagnostic>,
+    /// Objects of which some statements failed, as far as they came: their other attributes can be
+    /// checked.
+    pub failed: Vec<Declaration>,
+    /// What may be missing because of the errors.
+    pub doubts: Doubts,
+    /// Errors that are not among `diagnostics`: they follow from others.
+    pub held: usize,
+    /// Errors that are not among `diagnostics`: there are too many.
+    pub more: usize,
     /// Objects that were left out because of `ignore_on_error`, with the error.
     pub ignored: Vec<LangDiagnostic>,
     /// What `log()` said.
@@ -127,6 +138,12 @@ impl Globals {
         self.env.registry.clear();
     }
 
+    /// Whether both are those of one configuration.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.env, &other.env)
+    }
+
     /// Drops the globals' values. Functions and globals refer to each other; this is how their
     /// memory comes free when a generation is done with.
     pub fn retire(&self) {
@@ -171,9 +188,7 @@ fn load_here(load: Load<'_>) -> Loaded {
     for dir in &load.zone_dirs {
         evaluate_zone(&run, dir, &mut report);
     }
-    if !report.has_errors() {
-        commit(&run, &mut report);
-    }
+    commit(&run, &mut report);
     env.registry.close();
     finish(&env, report)
 }
@@ -206,15 +221,15 @@ fn evaluate_file(run: &Run<'_>, path: &str, mut origin: Origin, report: &mut Rep
             origin.directory = Some(files::directory_of(path).to_owned());
             let text = files::decode(&bytes);
             let (source, diagnostics) = parse_all(run.env, path, &text, origin);
-            let broken = diagnostics.iter().any(LangDiagnostic::is_error);
-            report.diagnostics.extend(diagnostics);
-            if !broken {
+            let slip = Slip::of_text(diagnostics, &text);
+            if !report.slips(run.env, vec![slip], None) {
                 evaluate(run, &source, report);
             }
         }
         Err(error) => {
             let fault = Fault::script(format!("Could not open file '{path}': {error}"));
-            report.fault(run.env, fault);
+            report.fault(run.env, fault.code("unreadable-file"));
+            report.doubts.all = true;
         }
     }
 }
@@ -233,7 +248,10 @@ fn evaluate_zone(run: &Run<'_>, dir: &ZoneDir, report: &mut Report) {
                 evaluate_file(run, &file, origin, report);
             }
         }
-        Err(fault) => report.fault(run.env, fault),
+        Err(fault) => {
+            report.fault(run.env, fault.code("unreadable-file"));
+            report.doubts.all = true;
+        }
     }
 }
 
@@ -243,13 +261,14 @@ fn evaluate(run: &Run<'_>, source: &Arc<Source>, report: &mut Report) {
     let mut frame = Frame::new(run, source);
     for statement in &source.block {
         run.renew();
-        if let Err(stop) = eval(&mut frame, statement) {
-            report.fault(run.env, stop.into_fault());
-            // What follows may rest on what an include would have brought.
-            if matches!(statement.kind, ExprKind::Include { .. }) {
-                break;
-            }
+        run.keeper.start();
+        let result = eval(&mut frame, statement);
+        // Those of the files that it included.
+        let mut slips = run.keeper.finish();
+        if let Err(stop) = result {
+            slips.push(Slip::new(stop.into_fault(), statement));
         }
+        report.slips(run.env, slips, None);
     }
 }
 
@@ -281,48 +300,10 @@ pub(crate) fn parse_all(
     let parsed = bheka_syntax::parse(text);
     let source = Arc::new(Source::new(path, text, parsed.block, origin));
     env.add_source(&source);
-    let diagnostics = parsed.diagnostics.into_iter().map(|diagnostic| {
-        let location = source.location(diagnostic.span);
-        LangDiagnostic {
-            severity: match diagnostic.severity {
-                bheka_syntax::Severity::Error => Severity::Critical,
-                bheka_syntax::Severity::Warning => Severity::Warning,
-            },
-            facility: "config",
-            // What nests too deep for the parser is well-formed: Icinga 2 finds out later.
-            is_syntax: !diagnostic.message.starts_with("Stack overflow"),
-            message: diagnostic.message,
-            excerpt: Some(source.excerpt(&location)),
-            location: Some(location),
-        }
-    });
+    let diagnostics = parsed.diagnostics.into_iter();
+    let diagnostics = diagnostics.map(|diagnostic| LangDiagnostic::of_text(&source, diagnostic));
     let diagnostics = diagnostics.collect();
     (source, diagnostics)
-}
-
-/// What a load finds on its way.
-#[derive(Default)]
-pub(crate) struct Report {
-    pub(crate) diagnostics: Vec<LangDiagnostic>,
-    pub(crate) ignored: Vec<LangDiagnostic>,
-}
-
-/// Errors beyond this number are not kept.
-const DIAGNOSTICS_MAX: usize = 1000;
-
-impl Report {
-    pub(crate) fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(LangDiagnostic::is_error)
-    }
-
-    /// Adds an error; the same text at the same place counts once.
-    pub(crate) fn fault(&mut self, env: &Env, fault: Fault) {
-        let known =
-            |old: &LangDiagnostic| old.message == fault.message && old.location == fault.location;
-        if self.diagnostics.len() < DIAGNOSTICS_MAX && !self.diagnostics.iter().any(known) {
-            self.diagnostics.push(LangDiagnostic::error(env, fault));
-        }
-    }
 }
 
 fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
@@ -332,39 +313,20 @@ fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
             log.push(line);
             continue;
         }
-        report.diagnostics.push(LangDiagnostic {
-            severity: line.severity,
-            facility: if line.facility == "config" {
-                "config"
-            } else {
-                ""
-            },
-            excerpt: line
-                .location
-                .as_ref()
-                .and_then(|location| env.excerpt(location)),
-            message: line.message,
-            location: line.location,
-            is_syntax: false,
-        });
+        report.diagnostics.push(LangDiagnostic::of_log(env, line));
     }
     if !report.has_errors() {
         for rule in env.registry.rules() {
             if !rule.matched.load(std::sync::atomic::Ordering::Acquire) {
-                report.diagnostics.push(LangDiagnostic {
-                    severity: Severity::Warning,
-                    facility: "ApplyRule",
-                    message: format!(
-                        "Apply rule '{}' ({}) for type '{}' does not match anywhere!",
-                        rule.name, rule.location, rule.entry.name
-                    ),
-                    location: None,
-                    excerpt: None,
-                    is_syntax: false,
-                });
+                report
+                    .diagnostics
+                    .push(crate::diag::unused_rule(env, &rule));
             }
         }
     }
+    report.close();
+    let failed = report.failed.iter();
+    let failed = failed.filter_map(|draft| declare(draft, false)).collect();
     let made = env.registry.made();
     let declarations = made
         .iter()
@@ -377,6 +339,10 @@ fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
             env: Arc::clone(env),
         },
         diagnostics: report.diagnostics,
+        failed,
+        doubts: report.doubts,
+        held: report.held,
+        more: report.more,
         ignored: report.ignored,
         log,
     }

@@ -294,10 +294,9 @@ impl<'s> Parser<'s> {
         }
         let notes = hints::for_unexpected(self, token, expecting);
         self.fail(Diagnostic {
-            severity: Severity::Error,
-            message,
-            span: token.span,
             notes,
+            suggestion: hints::misspelt(self).map(str::to_owned),
+            ..Diagnostic::error(message, token.span)
         })
     }
 

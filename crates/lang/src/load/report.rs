@@ -1,0 +1,140 @@
+//! What a load finds on its way, without repetitions and consequences.
+
+use std::sync::Arc;
+
+use bheka_value::{Doubts, Location, Str, Suggester};
+use rustc_hash::FxHashMap;
+
+use crate::diag::LangDiagnostic;
+use crate::doubt::Slip;
+use crate::draft::Draft;
+use crate::env::Env;
+use crate::fault::Fault;
+use crate::suggest::Unknown;
+
+/// Errors beyond this number are counted only.
+const DIAGNOSTICS_MAX: usize = 1000;
+
+/// What a load finds on its way.
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) diagnostics: Vec<LangDiagnostic>,
+    pub(crate) ignored: Vec<LangDiagnostic>,
+    /// Objects of which some statements failed.
+    pub(crate) failed: Vec<Arc<Draft>>,
+    /// What may be missing because of the errors.
+    pub(crate) doubts: Doubts,
+    /// Errors that follow from others.
+    pub(crate) held: usize,
+    /// Errors beyond the limit.
+    pub(crate) more: usize,
+    /// Positions of errors, and how often they came again.
+    known: FxHashMap<(Option<Location>, String), (usize, usize)>,
+    suggester: Suggester,
+}
+
+impl Report {
+    pub(crate) fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(LangDiagnostic::is_error)
+    }
+
+    /// Adds an error; the same text at the same place counts once.
+    pub(crate) fn fault(&mut self, env: &Env, fault: Fault) {
+        self.fault_of(env, fault, None);
+    }
+
+    /// Adds what came of statements that failed while others went on. Says whether any failed.
+    pub(crate) fn slips(&mut self, env: &Env, slips: Vec<Slip>, object: Option<&Draft>) -> bool {
+        let mut failed = false;
+        for slip in slips {
+            failed |= slip.is_error();
+            match slip {
+                Slip::Statement {
+                    mut fault,
+                    reads,
+                    defines,
+                } => {
+                    let doubted = |name: &Str| {
+                        let root = name.split('.').next().unwrap_or_default();
+                        self.doubts.globals.contains(root)
+                    };
+                    if reads.iter().any(doubted) {
+                        fault = fault.follows();
+                    }
+                    self.fault_of(env, fault, object);
+                    if object.is_none() {
+                        self.doubts.extend(defines);
+                    }
+                }
+                Slip::Text {
+                    diagnostics,
+                    defines,
+                } => {
+                    self.diagnostics.extend(diagnostics);
+                    self.doubts.extend(defines);
+                }
+            }
+        }
+        failed
+    }
+
+    /// An object, or what a rule makes, is missing.
+    pub(crate) fn missing(&mut self, type_name: &Str, name: &Str) {
+        self.doubts
+            .objects
+            .insert((type_name.clone(), name.clone()));
+    }
+
+    fn fault_of(&mut self, env: &Env, fault: Fault, object: Option<&Draft>) {
+        if self.is_consequence(&fault) {
+            self.held += 1;
+            return;
+        }
+        let key = (fault.location.clone(), fault.message.clone());
+        if let Some((_, again)) = self.known.get_mut(&key) {
+            *again += 1;
+            return;
+        }
+        if self.known.len() >= DIAGNOSTICS_MAX {
+            self.more += 1;
+            return;
+        }
+        self.known.insert(key, (self.diagnostics.len(), 0));
+        let mut diagnostic = LangDiagnostic::collected(env, fault, &mut self.suggester);
+        diagnostic.object = object.map(|it| (it.entry.name.clone(), it.read().name.clone()));
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether it is there only because something failed before. The first error never is one.
+    fn is_consequence(&self, fault: &Fault) -> bool {
+        let Some(detail) = &fault.detail else {
+            return false;
+        };
+        detail.follows
+            || match &detail.unknown {
+                Some(Unknown::Variable { name, .. } | Unknown::Function { name, .. }) => {
+                    self.doubts.global(name)
+                }
+                Some(Unknown::Template { of, name }) => self.doubts.object(of, name),
+                _ => false,
+            }
+    }
+
+    /// Says how many objects share an error, once all are known.
+    pub(crate) fn close(&mut self) {
+        for (at, again) in self.known.values().copied().filter(|(_, again)| *again > 0) {
+            let Some(diagnostic) = self.diagnostics.get_mut(at) else {
+                continue;
+            };
+            let note = if diagnostic.object.is_some() {
+                let plural = if again == 1 { "" } else { "s" };
+                format!("{again} more object{plural} failed here in the same way")
+            } else {
+                let plural = if again == 1 { "" } else { "s" };
+                format!("it happened {again} more time{plural}")
+            };
+            diagnostic.advice.notes.push(note);
+        }
+        self.known.clear();
+    }
+}
