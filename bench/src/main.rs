@@ -1,6 +1,7 @@
 //! `cargo run --release -p bheka-bench -- --help`
 
 mod generate;
+mod phases;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,14 @@ enum Task {
         #[command(flatten)]
         size: generate::Size,
     },
+    /// Load a tree in this process and say how long each phase takes and what memory is in use
+    Phases {
+        /// The directory that `generate` wrote
+        directory: PathBuf,
+        /// Threads
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+    },
 }
 
 fn main() -> Result<()> {
@@ -39,5 +48,6 @@ fn main() -> Result<()> {
             );
             Ok(())
         }
+        Task::Phases { directory, threads } => phases::run(&directory, threads),
     }
 }

@@ -147,7 +147,7 @@ impl Draft {
                 _ => {}
             }
         }
-        let Some(field) = self.entry.field(name) else {
+        let Some((field, key)) = self.entry.field_and_key(name) else {
             let unknown = Unknown::Attribute {
                 of: self.entry.name.clone(),
                 name: name.into(),
@@ -158,8 +158,10 @@ impl Draft {
         let value = coerce(field, value)
             .map_err(|fault| fault.code("invalid-type").note(expected(field)))?;
         let mut state = self.write();
-        state.defaults.remove(name);
-        state.attributes.insert(name.into(), value);
+        if !state.defaults.is_empty() {
+            state.defaults.remove(name);
+        }
+        state.attributes.insert(key.clone(), value);
         Ok(())
     }
 

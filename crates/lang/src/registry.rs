@@ -83,6 +83,8 @@ pub(crate) struct Registry {
     made: Mutex<Vec<(Arc<Draft>, bool)>>,
     /// Open activation contexts: objects may be declared while there is one.
     contexts: AtomicU32,
+    /// Whether there is any default template: asked for each object.
+    has_defaults: AtomicBool,
 }
 
 impl Registry {
@@ -124,6 +126,7 @@ impl Registry {
                     .entry(item.entry.name.clone())
                     .or_default();
                 of_type.insert(item.name.clone(), Arc::clone(&item));
+                self.has_defaults.store(true, Ordering::Release);
             }
         }
         if !item.is_template {
@@ -158,6 +161,10 @@ impl Registry {
         let mut others: Vec<Str> = items.named.keys().filter(has).cloned().collect();
         others.sort();
         (own, others)
+    }
+
+    pub(crate) fn has_default_templates(&self) -> bool {
+        self.has_defaults.load(Ordering::Acquire)
     }
 
     pub(crate) fn default_templates(&self, type_name: &str) -> Vec<Arc<Item>> {

@@ -14,7 +14,8 @@ pub(crate) struct TypeEntry {
     pub(crate) base: Option<Arc<TypeEntry>>,
     /// The table's row; none for the types of plain values.
     pub(crate) info: Option<&'static TypeInfo>,
-    fields: FxHashMap<&'static str, &'static FieldInfo>,
+    fields: FxHashMap<&'static str, (&'static FieldInfo, Str)>,
+    is_config: bool,
     /// Its methods: a dictionary, or nothing.
     pub(crate) prototype: Value,
     /// Whether `T()` makes a value of it.
@@ -25,19 +26,17 @@ pub(crate) struct TypeEntry {
 
 impl TypeEntry {
     pub(crate) fn field(&self, name: &str) -> Option<&'static FieldInfo> {
-        self.fields.get(name).copied()
+        self.fields.get(name).map(|(field, _)| *field)
+    }
+
+    /// The attribute with its name as a key that all objects share.
+    pub(crate) fn field_and_key(&self, name: &str) -> Option<(&'static FieldInfo, &Str)> {
+        self.fields.get(name).map(|(field, key)| (*field, key))
     }
 
     /// Whether objects of it are configuration objects.
     pub(crate) fn is_config(&self) -> bool {
-        let mut at = Some(self);
-        while let Some(entry) = at {
-            if entry.name.as_str() == "ConfigObject" {
-                return true;
-            }
-            at = entry.base.as_deref();
-        }
-        false
+        self.is_config
     }
 
     /// Whether it is, or inherits from, the type of that name.
@@ -194,11 +193,13 @@ impl TypeTable {
         let fields = info
             .into_iter()
             .flat_map(TypeInfo::fields)
-            .map(|f| (f.name, f))
+            .map(|field| (field.name, (field, Str::from(field.name))))
             .collect();
+        let base = base.and_then(|base| self.entries.get(base).cloned());
         let entry = TypeEntry {
             name: name.into(),
-            base: base.and_then(|base| self.entries.get(base).cloned()),
+            is_config: name == "ConfigObject" || base.as_ref().is_some_and(|it| it.is_config),
+            base,
             info,
             fields,
             prototype: prototypes(name),

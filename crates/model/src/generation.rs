@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bheka_value::{Str, Value};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
 use crate::{CheckableName, ConfigObject};
 
@@ -32,16 +34,35 @@ impl Generation {
             globals,
             ..Self::default()
         };
+        let mut by_type: FxHashMap<&'static str, Vec<(Str, Arc<ConfigObject>)>> =
+            FxHashMap::default();
         for object in objects {
-            let of_type = generation.objects.entry(object.type_info.name).or_default();
-            of_type.insert(object.name.clone(), object);
+            let of_type = by_type.entry(object.type_info.name).or_default();
+            of_type.push((object.name.clone(), object));
         }
+        for (type_name, mut objects) in by_type {
+            // Stable, so that the last one of a name is the last to be inserted.
+            objects.par_sort_by(|left, right| left.0.cmp(&right.0));
+            let objects: BTreeMap<_, _> = objects.into_iter().collect();
+            generation.objects.insert(type_name, objects);
+        }
+        // In the order of their full names those of one host follow each other, mostly.
         let mut services: BTreeMap<Str, Vec<Arc<ConfigObject>>> = BTreeMap::new();
+        let mut run: Option<(Str, Vec<Arc<ConfigObject>>)> = None;
         for service in generation.of_type("Service") {
-            services
-                .entry(service.string("host_name"))
-                .or_default()
-                .push(Arc::clone(service));
+            let host = service.string("host_name");
+            match &mut run {
+                Some((of, found)) if *of == host => found.push(Arc::clone(service)),
+                _ => {
+                    let next = (host, vec![Arc::clone(service)]);
+                    if let Some((host, found)) = run.replace(next) {
+                        services.entry(host).or_default().extend(found);
+                    }
+                }
+            }
+        }
+        if let Some((host, found)) = run {
+            services.entry(host).or_default().extend(found);
         }
         generation.services = services;
         generation

@@ -1,5 +1,6 @@
 //! One object of a generation.
 
+use crate::types::plan::Plan;
 use bheka_value::schema::TypeInfo;
 use bheka_value::{Location, Map, Modification, Str, Value};
 
@@ -41,8 +42,7 @@ impl ConfigObject {
             "package" => Value::String(self.package.clone()),
             "templates" => Value::array(self.templates.iter().cloned().map(Value::String)),
             "source_location" => location_value(&self.location),
-            _ => self
-                .type_info
+            _ => Plan::of(self.type_info)
                 .field(name)
                 .map_or(Value::Empty, |field| field.default.to_value()),
         }

@@ -150,6 +150,14 @@ impl Map {
         })
     }
 
+    /// Entries in the order of their keys, with values to change.
+    pub fn iter_mut(&mut self) -> Box<dyn Iterator<Item = (&Str, &mut Value)> + '_> {
+        match &mut self.0 {
+            Form::Small(entries) => Box::new(entries.iter_mut().map(|(key, value)| (&*key, value))),
+            Form::Large(entries) => Box::new(entries.iter_mut()),
+        }
+    }
+
     /// Keys in order.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Str> + ExactSizeIterator {
         self.iter().map(|(key, _)| key)

@@ -15,7 +15,9 @@ use crate::namespace::{Namespace, namespace_value};
 pub(super) struct Place {
     pub(super) parent: Value,
     pub(super) index: Value,
-    /// The attribute of `this` and the way into it, when that is what it is.
+    /// Whether it is an attribute of the object `this`, or in one.
+    in_object: bool,
+    /// The attribute of `this` and the way into it, when that is what it is and somebody notes it.
     path: Option<Vec<Str>>,
 }
 
@@ -38,7 +40,7 @@ pub(super) fn eval_assign(
         let old = access::get_field(frame.run, &place.parent, &place.index)?;
         new = ops::binary(operator, &old, &new)?;
     }
-    if place.path.is_some() && is_collection(&new) && is_shared(frame, value) {
+    if place.in_object && is_collection(&new) && is_shared(frame, value) {
         // What constants hold must not change when one object changes its attributes.
         new = new.deep_clone();
     }
@@ -144,6 +146,7 @@ pub(super) fn resolve(
             Ok(Some(Place {
                 parent,
                 index,
+                in_object: false,
                 path: None,
             }))
         }
@@ -152,17 +155,14 @@ pub(super) fn resolve(
 }
 
 fn place_in_this(frame: &Frame<'_>, index: Value) -> Place {
-    let path = tracked(frame).then(|| vec![to_text(&index)]);
+    let in_object = as_draft(&frame.this).is_some();
+    let path = (in_object && frame.hints.is_some()).then(|| vec![to_text(&index)]);
     Place {
         parent: frame.this.clone(),
         index,
+        in_object,
         path,
     }
-}
-
-/// Whether `this` is an object whose attributes are of interest.
-fn tracked(frame: &Frame<'_>) -> bool {
-    as_draft(&frame.this).is_some()
 }
 
 fn variable_place(
@@ -179,6 +179,7 @@ fn variable_place(
         return Ok(Place {
             parent: frame.locals_value(),
             index,
+            in_object: false,
             path: None,
         });
     }
@@ -189,6 +190,7 @@ fn variable_place(
         return Ok(Place {
             parent,
             index,
+            in_object: false,
             path: None,
         });
     }
@@ -197,6 +199,7 @@ fn variable_place(
         return Ok(Place {
             parent,
             index,
+            in_object: false,
             path: None,
         });
     }
@@ -210,18 +213,19 @@ fn index_place(
     create: bool,
     bound: bool,
 ) -> Eval<Place> {
-    let (parent, mut path) = match resolve(frame, base, create, bound)? {
+    let (parent, in_object, mut path) = match resolve(frame, base, create, bound)? {
         Some(outer) => {
             if create {
                 create_missing(&outer, frame)?;
             }
             let value = access::get_field(frame.run, &outer.parent, &outer.index)
                 .map_err(|fault| fault.located(|| frame.location(base.span)))?;
-            (value, outer.path)
+            (value, outer.in_object, outer.path)
         }
         None => {
-            let path = (matches!(base.kind, ExprKind::This) && tracked(frame)).then(Vec::new);
-            (eval(frame, base)?, path)
+            let in_object = matches!(base.kind, ExprKind::This) && as_draft(&frame.this).is_some();
+            let path = (in_object && frame.hints.is_some()).then(Vec::new);
+            (eval(frame, base)?, in_object, path)
         }
     };
     let index = eval(frame, index)?;
@@ -231,6 +235,7 @@ fn index_place(
     Ok(Place {
         parent,
         index,
+        in_object,
         path,
     })
 }

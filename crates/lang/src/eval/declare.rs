@@ -207,10 +207,12 @@ pub(super) fn eval_import(frame: &mut Frame<'_>, name: &Expr, expr: &Expr) -> Ev
     let Value::String(name) = &name else {
         return Err(Fault::script("Template/object name must be a string").into());
     };
-    let type_name = if access::has_own_field(&frame.this, "type") {
-        to_text(&access::get(frame.run, &frame.this, "type")?)
-    } else {
-        Str::default()
+    let type_name = match as_draft(&frame.this) {
+        Some(draft) => draft.entry.name.clone(),
+        None if access::has_own_field(&frame.this, "type") => {
+            to_text(&access::get(frame.run, &frame.this, "type")?)
+        }
+        None => Str::default(),
     };
     let Some(item) = frame.run.env.registry.item(&type_name, name) else {
         let message = format!("Import references unknown template: '{name}'");
@@ -244,8 +246,10 @@ pub(crate) fn run_item(frame: &mut Frame<'_>, item: &Item) -> Eval {
 
 fn run_statements(frame: &mut Frame<'_>, item: &Item) -> Eval {
     if !item.is_template {
-        for template in frame.run.env.registry.default_templates(&item.entry.name) {
-            run_item(frame, &template)?;
+        if frame.run.env.registry.has_default_templates() {
+            for template in frame.run.env.registry.default_templates(&item.entry.name) {
+                run_item(frame, &template)?;
+            }
         }
     }
     if let Body::Apply(_, presets) = &item.body {

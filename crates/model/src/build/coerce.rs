@@ -14,34 +14,47 @@ const WHOLE: &[&str] = &[
     "port",
 ];
 
-/// The value in the type of the attribute.
+/// The value in the type of the attribute; `None` when it has it already.
 ///
 /// # Errors
 /// The text that Icinga 2 gives when the value cannot take that type.
-pub(super) fn coerce(field: &FieldInfo, value: &Value) -> Result<Value, String> {
+pub(super) fn coerce(field: &FieldInfo, value: &Value) -> Result<Option<Value>, String> {
     match field.kind {
-        FieldKind::Any | FieldKind::CheckResult => Ok(value.clone()),
+        FieldKind::Any | FieldKind::CheckResult => Ok(None),
         FieldKind::Number | FieldKind::Duration | FieldKind::Timestamp | FieldKind::Enum => {
             let number = number_of(value)?;
-            let whole = WHOLE.contains(&field.name);
-            Ok(Value::Number(if whole { number.trunc() } else { number }))
+            let cut = number.fract() != 0.0 && WHOLE.contains(&field.name);
+            match value {
+                Value::Number(_) if !cut => Ok(None),
+                _ => Ok(Some(Value::Number(if cut {
+                    number.trunc()
+                } else {
+                    number
+                }))),
+            }
         }
-        FieldKind::Boolean => Ok(Value::Boolean(number_of(value)? != 0.0)),
-        FieldKind::String | FieldKind::Name => Ok(Value::string(text_of(value))),
+        FieldKind::Boolean => match value {
+            Value::Boolean(_) => Ok(None),
+            other => Ok(Some(Value::Boolean(number_of(other)? != 0.0))),
+        },
+        FieldKind::String | FieldKind::Name => match value {
+            Value::String(_) => Ok(None),
+            other => Ok(Some(Value::string(text_of(other)))),
+        },
         FieldKind::Array | FieldKind::NameArray => object(field, value, "Array"),
         FieldKind::Dictionary => object(field, value, "Dictionary"),
         FieldKind::Function => object(field, value, "Function"),
     }
 }
 
-fn object(field: &FieldInfo, value: &Value, expected: &str) -> Result<Value, String> {
+fn object(field: &FieldInfo, value: &Value, expected: &str) -> Result<Option<Value>, String> {
     match value {
-        Value::Empty => Ok(Value::Empty),
+        Value::Empty => Ok(None),
         Value::Number(_) | Value::Boolean(_) | Value::String(_) => Err(format!(
             "Error while evaluating expression: Cannot convert value of type '{}' to an object.",
             value.type_name()
         )),
-        other if other.type_name() == expected => Ok(other.clone()),
+        other if other.type_name() == expected => Ok(None),
         other => Err(format!(
             "Attribute '{}' cannot be set to value of type '{}', expected '{expected}'",
             field.name,

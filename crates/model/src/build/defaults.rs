@@ -78,7 +78,7 @@ const PATHS: &[(&str, &str, &str, &str)] = &[
 
 pub(super) fn fill(draft: &mut Draft, globals: &BTreeMap<Str, Value>) {
     let info = draft.declaration.type_info;
-    if info.field("display_name").is_some() && draft.text("display_name").is_none() {
+    if draft.plan.has_display_name && draft.text("display_name").is_none() {
         let short_name = draft.declaration.short_name.clone();
         draft
             .attributes

@@ -22,8 +22,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bheka_value::{Declaration, Location, Map, Str, Value};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
+use crate::types::plan::Plan;
 use crate::{ConfigObject, Generation};
 
 /// How grave a finding is.
@@ -75,11 +77,20 @@ impl Built {
 /// configuration; `NodeName`, `LogDir` and the like are read from it.
 #[must_use]
 pub fn build(number: u64, declarations: Vec<Declaration>, globals: BTreeMap<Str, Value>) -> Built {
-    let mut diagnostics = Vec::new();
-    let mut drafts: Vec<Draft> = declarations
-        .into_iter()
-        .map(|declaration| Draft::new(declaration, &globals, &mut diagnostics))
+    let begun: Vec<(Draft, Vec<ModelDiagnostic>)> = declarations
+        .into_par_iter()
+        .map(|declaration| {
+            let mut diagnostics = Vec::new();
+            let draft = Draft::new(declaration, &globals, &mut diagnostics);
+            (draft, diagnostics)
+        })
         .collect();
+    let mut diagnostics = Vec::new();
+    let mut drafts = Vec::with_capacity(begun.len());
+    for (draft, found) in begun {
+        diagnostics.extend(found);
+        drafts.push(draft);
+    }
     loop {
         let (findings, dropped) = examine(&drafts, &globals);
         if dropped.is_empty() {
@@ -99,9 +110,10 @@ pub fn build(number: u64, declarations: Vec<Declaration>, globals: BTreeMap<Str,
         });
     }
     groups::complete(&mut drafts, &mut diagnostics);
-    let objects = drafts
-        .into_iter()
-        .map(|draft| Arc::new(draft.into_object()));
+    let objects: Vec<_> = drafts
+        .into_par_iter()
+        .map(|draft| Arc::new(draft.into_object()))
+        .collect();
     Built {
         generation: Generation::new(number, globals, objects),
         diagnostics,
@@ -113,7 +125,7 @@ pub fn build(number: u64, declarations: Vec<Declaration>, globals: BTreeMap<Str,
 fn examine(drafts: &[Draft], globals: &BTreeMap<Str, Value>) -> (Vec<ModelDiagnostic>, Vec<usize>) {
     let index = Index::of(drafts);
     let mut faults: Vec<Vec<Fault>> = drafts
-        .iter()
+        .par_iter()
         .map(|draft| {
             let mut faults = draft.faults.clone();
             rules::check(draft, &index, &mut faults);
@@ -214,6 +226,7 @@ impl Fault {
 /// An object in the making.
 struct Draft {
     declaration: Declaration,
+    plan: &'static Plan,
     attributes: Map,
     /// Faults found while giving the attributes their types.
     faults: Vec<Fault>,
@@ -225,15 +238,23 @@ impl Draft {
         globals: &BTreeMap<Str, Value>,
         diagnostics: &mut Vec<ModelDiagnostic>,
     ) -> Self {
-        let raw = std::mem::take(&mut declaration.attributes);
+        let mut attributes = std::mem::take(&mut declaration.attributes);
         let mut draft = Self {
+            plan: Plan::of(declaration.type_info),
             declaration,
             attributes: Map::new(),
             faults: Vec::new(),
         };
-        for (name, value) in raw {
-            draft.assign(name, value, diagnostics);
+        let mut refused = Vec::new();
+        for (name, value) in attributes.iter_mut() {
+            if !draft.assign(name, value, diagnostics) {
+                refused.push(name.clone());
+            }
         }
+        for name in refused {
+            attributes.remove(&name);
+        }
+        draft.attributes = attributes;
         if draft.declaration.zone.is_none() {
             draft.declaration.zone = draft.text("zone").map(Str::new);
         }
@@ -241,28 +262,39 @@ impl Draft {
         draft
     }
 
-    fn assign(&mut self, name: Str, value: Value, diagnostics: &mut Vec<ModelDiagnostic>) {
+    /// Gives a value the type of its attribute, in place; says whether it can be kept.
+    fn assign(
+        &mut self,
+        name: &Str,
+        value: &mut Value,
+        diagnostics: &mut Vec<ModelDiagnostic>,
+    ) -> bool {
         use bheka_value::schema::Flags;
-        let Some(field) = self.declaration.type_info.field(&name) else {
+        let Some(field) = self.plan.field(name) else {
             if name != "type" {
                 self.faults.push(Fault {
                     place: Place::Assignment(name.clone()),
                     text: format!("Attribute '{name}' does not exist."),
                 });
             }
-            return;
+            return false;
         };
         if field.flags.has(Flags::DEPRECATED) && field.flags.has(Flags::CONFIG) {
-            diagnostics.push(self.deprecated(&name));
+            diagnostics.push(self.deprecated(name));
         }
-        match coerce::coerce(field, &value) {
-            Ok(value) => {
-                self.attributes.insert(name, value);
+        match coerce::coerce(field, value) {
+            Ok(None) => true,
+            Ok(Some(converted)) => {
+                *value = converted;
+                true
             }
-            Err(text) => self.faults.push(Fault {
-                place: Place::Assignment(name),
-                text,
-            }),
+            Err(text) => {
+                self.faults.push(Fault {
+                    place: Place::Assignment(name.clone()),
+                    text,
+                });
+                false
+            }
         }
     }
 
@@ -284,7 +316,7 @@ impl Draft {
         match self.attributes.get(name) {
             Some(value) => value.clone(),
             None => {
-                let field = self.declaration.type_info.field(name);
+                let field = self.plan.field(name);
                 field.map_or(Value::Empty, |field| field.default.to_value())
             }
         }
@@ -304,7 +336,10 @@ impl Draft {
             Some(Value::Array(items)) => items
                 .read()
                 .iter()
-                .map(|item| coerce::text_of(item).into())
+                .map(|item| match item {
+                    Value::String(text) => text.clone(),
+                    other => coerce::text_of(other).into(),
+                })
                 .collect(),
             _ => Vec::new(),
         }

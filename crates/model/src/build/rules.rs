@@ -1,6 +1,6 @@
 //! What each type demands of its attributes.
 
-use bheka_value::schema::{FieldKind, Flags};
+use bheka_value::schema::FieldKind;
 use bheka_value::{Str, Value};
 
 use super::shapes::{self, Keys, Need, Shape};
@@ -119,21 +119,20 @@ pub(super) fn check(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
 
 /// Required attributes and references.
 fn check_fields(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
-    for field in draft.declaration.type_info.fields() {
-        let set = draft.set(field.name);
-        if field.flags.has(Flags::REQUIRED) {
-            let empty = match set {
-                Some(value) => is_blank(value),
-                // Functions come with the templates that Icinga 2 compiles in.
-                None => field.kind != FieldKind::Function && is_blank(&field.default.to_value()),
-            };
-            let failed_before = faults.iter().any(|fault| {
-                matches!(&fault.place, super::Place::Assignment(name) if *name == field.name)
-            });
-            if empty && !failed_before {
-                faults.push(Fault::attribute(field.name, "Attribute must not be empty."));
-            }
+    for field in &draft.plan.required {
+        let empty = match draft.set(field.name) {
+            Some(value) => is_blank(value),
+            // Functions come with the templates that Icinga 2 compiles in.
+            None => field.kind != FieldKind::Function && is_blank(&field.default.to_value()),
+        };
+        let failed_before = faults.iter().any(
+            |fault| matches!(&fault.place, super::Place::Assignment(name) if *name == field.name),
+        );
+        if empty && !failed_before {
+            faults.push(Fault::attribute(field.name, "Attribute must not be empty."));
         }
+    }
+    for field in &draft.plan.references {
         let Some(reference) = field.reference else {
             continue;
         };

@@ -11,6 +11,7 @@ mod contacts;
 mod daemon;
 mod interfaces;
 mod monitoring;
+pub(crate) mod plan;
 mod runtime;
 mod writers;
 
