@@ -1,24 +1,34 @@
 //! Expressions one by one, with what they leave behind.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bheka_value::schema::Catalogue;
 use bheka_value::{Dictionary, Timestamp, Value};
 
+use crate::complete::{complete, is_incomplete_there};
 use crate::diag::{LangDiagnostic, LogLine};
-use crate::env::{Env, Settings};
+use crate::env::{Env, Runtime, Settings};
 use crate::eval::{Frame, eval_block};
-use crate::load::{Globals, Report, load_system, parse_all, time_zone};
-use crate::run::Run;
-use crate::source::Origin;
+use crate::cost::check_finite;
+use crate::fault::Fault;
+use crate::load::{Globals, Report, load_system, time_zone};
+use crate::run::{Run, STEPS_MAX};
+use crate::source::{Origin, Source};
 use crate::{Sources, stack};
 
 /// An interactive session: variables live from one input to the next.
 pub struct Console {
     env: Arc<Env>,
     sources: Arc<dyn Sources>,
+    runtime: Option<Arc<dyn Runtime>>,
     locals: Arc<Dictionary>,
+    steps_max: u64,
     inputs: u32,
+    /// The inputs, for the excerpts of errors in functions that they defined.
+    texts: VecDeque<Arc<Source>>,
+    /// Whether the environment is the session's own, and ends with it.
+    owns: bool,
 }
 
 /// What a console starts from.
@@ -34,6 +44,27 @@ pub struct ConsoleSettings {
     /// The time, for `get_time()`.
     pub now: Timestamp,
 }
+
+/// What an input may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sandbox {
+    /// Everything.
+    Off,
+    /// Nothing that has side effects, and only functions marked as safe.
+    On,
+    /// Nothing that has side effects; `get_host()` and the like may look, though Icinga 2 does not
+    /// mark them as safe.
+    Looking,
+}
+
+/// Inputs whose text is kept.
+const TEXTS_MAX: usize = 100;
+
+/// Bytes of text that are kept.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// Steps that the base of a completion may take.
+const COMPLETION_STEPS_MAX: u64 = 1_000_000;
 
 impl Console {
     /// A session with the system's templates and nothing else.
@@ -58,8 +89,34 @@ impl Console {
         Self {
             env,
             sources,
+            runtime: None,
             locals: Arc::default(),
+            steps_max: STEPS_MAX,
             inputs: 0,
+            texts: VecDeque::new(),
+            owns: true,
+        }
+    }
+
+    /// A session within a loaded configuration: its globals are the session's, and what is logged
+    /// goes where its log goes. Objects and the time come from `runtime`. An input may take
+    /// `steps_max` steps.
+    #[must_use]
+    pub fn within(
+        globals: &Globals,
+        sources: Arc<dyn Sources>,
+        runtime: Arc<dyn Runtime>,
+        steps_max: u64,
+    ) -> Self {
+        Self {
+            env: Arc::clone(&globals.env),
+            sources,
+            runtime: Some(runtime),
+            locals: Arc::default(),
+            steps_max,
+            inputs: 0,
+            texts: VecDeque::new(),
+            owns: false,
         }
     }
 
@@ -68,9 +125,17 @@ impl Console {
     /// # Errors
     /// When the text does not parse ([`LangDiagnostic::is_syntax`]), or its evaluation fails.
     pub fn eval(&mut self, source: &str) -> Result<Value, LangDiagnostic> {
-        self.inputs += 1;
+        self.eval_in(source, Sandbox::Off)
+    }
+
+    /// [`Console::eval`], with less rights.
+    ///
+    /// # Errors
+    /// Like [`Console::eval`], and when the sandbox forbids something.
+    pub fn eval_in(&mut self, source: &str, sandbox: Sandbox) -> Result<Value, LangDiagnostic> {
+        self.inputs = self.inputs.wrapping_add(1);
         let path = format!("<{}>", self.inputs);
-        self.eval_as(&path, source)
+        self.evaluate(&path, source, sandbox)
     }
 
     /// Evaluates a text under the name of a file.
@@ -78,24 +143,73 @@ impl Console {
     /// # Errors
     /// Like [`Console::eval`].
     pub fn eval_as(&mut self, path: &str, source: &str) -> Result<Value, LangDiagnostic> {
-        let (env, sources, locals) = (&self.env, &self.sources, &self.locals);
+        self.evaluate(path, source, Sandbox::Off)
+    }
+
+    /// Evaluates a text under the name of a file, with the rights that `sandbox` leaves.
+    ///
+    /// # Errors
+    /// Like [`Console::eval_in`].
+    pub fn evaluate(
+        &mut self,
+        path: &str,
+        text: &str,
+        sandbox: Sandbox,
+    ) -> Result<Value, LangDiagnostic> {
+        let source = self.parse(path, text)?;
+        self.keep(&source);
+        let session = &*self;
         stack::with_large_stack(|| {
-            let (source, diagnostics) = parse_all(env, path, source, Origin::default());
-            if let Some(error) = diagnostics.into_iter().find(LangDiagnostic::is_error) {
-                return Err(error);
-            }
-            let run = Run::new(env, Some(&**sources));
-            let mut frame = Frame::new(&run, &source);
-            frame.locals = Arc::clone(locals);
-            frame.this = Value::Dictionary(Arc::clone(locals));
-            eval_block(&mut frame, &source.block)
-                .map_err(|stop| LangDiagnostic::error(env, stop.into_fault()))
+            session
+                .run_source(&source, sandbox, session.steps_max)
+                .map_err(|fault| session.diagnostic(fault))
         })
     }
 
-    /// What was logged since the last call.
+    /// Whether Icinga 2 would take a text that did not parse for one that only ends too early.
+    #[must_use]
+    pub fn lacks_an_end(text: &str) -> bool {
+        is_incomplete_there(text)
+    }
+
+    /// The text of an earlier input, or the latest under that name.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&str> {
+        let mut texts = self.texts.iter().rev();
+        texts
+            .find(|source| &*source.path == path)
+            .map(|source| &*source.text)
+    }
+
+    /// All words that begin as `word` does: behind a dot the members of the value before it, else
+    /// words of the language, variables and functions. What stands before the dot is evaluated
+    /// without side effects, with the rights that `sandbox` leaves.
+    #[must_use]
+    pub fn complete(&self, word: &str, sandbox: Sandbox) -> Vec<String> {
+        let sandbox = match sandbox {
+            Sandbox::Off => Sandbox::Looking,
+            other => other,
+        };
+        stack::with_large_stack(|| {
+            let Ok(empty) = self.parse("<completion>", "") else {
+                return Vec::new();
+            };
+            let run = self.start(sandbox, COMPLETION_STEPS_MAX);
+            let frame = self.frame(&run, &empty);
+            complete(&frame, word, |base| {
+                let source = self.parse("<completion>", base).ok()?;
+                self.run_source(&source, sandbox, COMPLETION_STEPS_MAX).ok()
+            })
+        })
+    }
+
+    /// What was logged since the last call; nothing where a runtime takes the log.
     pub fn take_log(&mut self) -> Vec<LogLine> {
-        self.env.take_log()
+        if self.owns {
+            self.env.take_log()
+        } else {
+            Vec::new()
+        }
     }
 
     /// The globals of the session.
@@ -105,11 +219,93 @@ impl Console {
             env: Arc::clone(&self.env),
         }
     }
+
+    fn start(&self, sandbox: Sandbox, steps: u64) -> Run<'_> {
+        let mut run = Run::guest(
+            &self.env,
+            Some(&*self.sources),
+            steps,
+            self.runtime.clone(),
+        );
+        run.sandboxed = sandbox != Sandbox::Off;
+        run.may_look = sandbox == Sandbox::Looking;
+        run
+    }
+
+    fn frame<'r>(&self, run: &'r Run<'r>, source: &Arc<Source>) -> Frame<'r> {
+        let mut frame = Frame::new(run, source);
+        frame.locals = Arc::clone(&self.locals);
+        frame.this = Value::Dictionary(Arc::clone(&self.locals));
+        frame
+    }
+
+    fn run_source(
+        &self,
+        source: &Arc<Source>,
+        sandbox: Sandbox,
+        steps: u64,
+    ) -> Result<Value, Fault> {
+        let run = self.start(sandbox, steps);
+        let mut frame = self.frame(&run, source);
+        let value =
+            eval_block(&mut frame, &source.block).map_err(crate::fault::Stop::into_fault)?;
+        check_finite(&value)?;
+        Ok(value)
+    }
+
+    fn parse(&self, path: &str, text: &str) -> Result<Arc<Source>, LangDiagnostic> {
+        let parsed = bheka_syntax::parse(text);
+        let source = Source::new(path, text, parsed.block, Origin::default());
+        let error = parsed
+            .diagnostics
+            .into_iter()
+            .find(|diagnostic| diagnostic.severity == bheka_syntax::Severity::Error);
+        let Some(error) = error else {
+            return Ok(Arc::new(source));
+        };
+        let location = source.location(error.span);
+        let excerpt = source.excerpt(&location);
+        // What nests too deep for the parser is well-formed: Icinga 2 finds out later.
+        let is_syntax = !error.message.starts_with("Stack overflow");
+        let fault = Fault::script(error.message).at(location);
+        let mut diagnostic = LangDiagnostic::error(&self.env, fault);
+        diagnostic.excerpt = Some(excerpt);
+        diagnostic.is_syntax = is_syntax;
+        Err(diagnostic)
+    }
+
+    /// Keeps an input for later messages, and forgets the oldest ones.
+    fn keep(&mut self, source: &Arc<Source>) {
+        self.texts.push_back(Arc::clone(source));
+        let mut bytes: usize = self.texts.iter().map(|source| source.text.len()).sum();
+        while self.texts.len() > 1 && (self.texts.len() > TEXTS_MAX || bytes > TEXT_BYTES_MAX) {
+            let oldest = self.texts.pop_front();
+            bytes -= oldest.map_or(0, |source| source.text.len());
+        }
+    }
+
+    fn diagnostic(&self, fault: Fault) -> LangDiagnostic {
+        let mut diagnostic = LangDiagnostic::error(&self.env, fault);
+        if let Some(location) = &diagnostic.location {
+            let mut texts = self.texts.iter().rev();
+            if let Some(source) = texts.find(|source| source.path == location.path) {
+                diagnostic.excerpt = Some(source.excerpt(location));
+            }
+        }
+        diagnostic
+    }
 }
 
 /// A closed session leaves no cycles behind.
 impl Drop for Console {
     fn drop(&mut self) {
-        self.globals().retire();
+        if let Ok(mut locals) = self.locals.write() {
+            let entries = std::mem::take(&mut *locals);
+            drop(locals);
+            drop(entries);
+        }
+        if self.owns {
+            self.globals().retire();
+        }
     }
 }

@@ -252,6 +252,19 @@ fn plain(value: &Value, depth: usize) -> Value {
     }
 }
 
+/// What a library function says of a value that is not of the kind that it takes. `role` is what
+/// the value is to it: `self`, `function`.
+pub(crate) fn not_an(kind: &str, role: &str, value: &Value) -> Fault {
+    match value {
+        Value::Empty => Fault::new(format!("Pointer must not be null: {role}")),
+        Value::Number(_) | Value::Boolean(_) | Value::String(_) => not_an_object(value),
+        other => Fault::new(format!(
+            "Cannot convert value of type '{}' to an object of type '{kind}'.",
+            kind_name(other)
+        )),
+    }
+}
+
 /// "Cannot convert value of type 'X' to an object."
 pub(crate) fn not_an_object(value: &Value) -> Fault {
     Fault::new(format!(

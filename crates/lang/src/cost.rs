@@ -36,12 +36,33 @@ pub(crate) enum Excess {
     Deep,
 }
 
+/// What is walked through beside arrays and dictionaries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Through {
+    /// Nothing else.
+    Collections,
+    /// Namespaces.
+    Namespaces,
+    /// Objects of every kind with their attributes, as JSON shows them.
+    Objects,
+}
+
+impl Through {
+    fn opens(self, value: &Value) -> bool {
+        match self {
+            Self::Collections => false,
+            Self::Namespaces => as_namespace(value).is_some(),
+            Self::Objects => true,
+        }
+    }
+}
+
 /// The weight of a value with everything in it, counted as often as it is met on the way.
-pub(crate) fn weight(value: &Value, max: u64, with_namespaces: bool) -> Result<u64, Excess> {
+pub(crate) fn weight(value: &Value, max: u64, through: Through) -> Result<u64, Excess> {
     let mut total = match value {
         Value::String(text) => text.len() as u64,
         Value::Array(_) | Value::Dictionary(_) => PLACE,
-        Value::Object(_) if with_namespaces => PLACE,
+        Value::Object(_) if through.opens(value) => PLACE,
         _ => return Ok(0),
     };
     let mut waiting = vec![(value.clone(), 0)];
@@ -55,7 +76,7 @@ pub(crate) fn weight(value: &Value, max: u64, with_namespaces: bool) -> Result<u
                 total = total.saturating_add(PLACE);
                 waiting.push((item.clone(), depth + 1));
             }
-            Value::Object(_) if with_namespaces => {
+            Value::Object(_) if through.opens(item) => {
                 total = total.saturating_add(PLACE);
                 waiting.push((item.clone(), depth + 1));
             }
@@ -69,11 +90,15 @@ pub(crate) fn weight(value: &Value, max: u64, with_namespaces: bool) -> Result<u
                 entries.values().for_each(&mut visit);
                 total = total.saturating_add(keys);
             }
-            other => {
-                if let Some(namespace) = as_namespace(other) {
-                    namespace.values().iter().for_each(&mut visit);
+            Value::Object(object) => match as_namespace(&value) {
+                Some(namespace) => namespace.values().iter().for_each(&mut visit),
+                None => {
+                    let names = object.attribute_names();
+                    let values = names.iter().filter_map(|name| object.attribute(name));
+                    values.for_each(|value| visit(&value));
                 }
-            }
+            },
+            _ => {}
         }
         if total > max {
             return Err(Excess::Heavy);
@@ -91,6 +116,21 @@ pub(crate) fn own_bytes(value: &Value) -> u64 {
         Value::Function(_) => HEAD_BYTES,
         Value::Object(_) => 4 * HEAD_BYTES,
         Value::Empty | Value::Number(_) | Value::Boolean(_) => 0,
+    }
+}
+
+/// Weight of a value that an attribute may have, or that the console shows.
+const VALUE_MAX: u64 = 64 << 20;
+
+/// Refuses values that are endless, or too large, for whoever writes them down.
+pub(crate) fn check_finite(value: &Value) -> Outcome<()> {
+    match weight(value, VALUE_MAX, Through::Objects) {
+        Ok(_) => Ok(()),
+        Err(Excess::Heavy) => Err(Fault::script(format!(
+            "Value is too large: the limit is {VALUE_MAX} bytes, with each part counted as often as \
+             it appears."
+        ))),
+        Err(Excess::Deep) => Err(too_deep()),
     }
 }
 
@@ -198,7 +238,7 @@ fn read(run: &Run<'_>, reads: Reads, value: &Value) -> Outcome<()> {
         (Reads::Items, Value::Array(array)) => run.steps(array.len() as u64),
         (Reads::Items, Value::Dictionary(dictionary)) => run.steps(dictionary.len() as u64),
         (Reads::Items, _) => Ok(()),
-        (Reads::Namespaces, value) => run.weigh_with_namespaces(value),
+        (Reads::Namespaces, value) => run.weigh_through(value, Through::Namespaces),
         (Reads::Sorted, Value::Array(array)) => {
             let rounds = u64::from(array.len().checked_ilog2().unwrap_or(0)) + 1;
             run.weigh_times(value, rounds)
@@ -218,22 +258,23 @@ impl Run<'_> {
         match value {
             Value::String(text) => self.steps(text.len() as u64 / WEIGHT_A_STEP * times),
             Value::Array(_) | Value::Dictionary(_) => {
-                let weight = self.weight_within(value, times, false)?;
+                let weight = self.weight_within(value, times, Through::Collections)?;
                 self.steps((weight / WEIGHT_A_STEP).saturating_mul(times))
             }
             _ => Ok(()),
         }
     }
 
-    fn weigh_with_namespaces(&self, value: &Value) -> Outcome<()> {
-        let weight = self.weight_within(value, 1, true)?;
+    /// Counts the steps of walking through a value and certain objects in it.
+    pub(crate) fn weigh_through(&self, value: &Value, through: Through) -> Outcome<()> {
+        let weight = self.weight_within(value, 1, through)?;
         self.steps(weight / WEIGHT_A_STEP)
     }
 
-    fn weight_within(&self, value: &Value, times: u64, with_namespaces: bool) -> Outcome<u64> {
+    fn weight_within(&self, value: &Value, times: u64, through: Through) -> Outcome<u64> {
         let affordable = self.steps_left() / times.max(1) + 1;
         let max = affordable.saturating_mul(WEIGHT_A_STEP);
-        match weight(value, max, with_namespaces) {
+        match weight(value, max, through) {
             Ok(weight) => Ok(weight),
             Err(Excess::Heavy) => Err(self.too_long()),
             Err(Excess::Deep) => Err(too_deep()),
@@ -271,7 +312,7 @@ impl Run<'_> {
 
     /// Counts a deep copy.
     pub(crate) fn copies(&self, value: &Value) -> Outcome<()> {
-        let weight = self.weight_within(value, 1, false)?;
+        let weight = self.weight_within(value, 1, Through::Collections)?;
         self.steps(weight / WEIGHT_A_STEP)?;
         self.bytes(weight.saturating_mul(2))
     }
@@ -302,25 +343,25 @@ mod tests {
 
     #[test]
     fn weighs_what_is_reached() {
-        assert_eq!(weight(&Value::Number(1.0), 0, false), Ok(0));
-        assert_eq!(weight(&Value::string("abc"), 10, false), Ok(3));
+        assert_eq!(weight(&Value::Number(1.0), 0, Through::Collections), Ok(0));
+        assert_eq!(weight(&Value::string("abc"), 10, Through::Collections), Ok(3));
         let three = doubled(3);
-        assert_eq!(weight(&three, u64::MAX, false), Ok(15 * PLACE));
-        assert_eq!(weight(&three, 10 * PLACE, false), Err(Excess::Heavy));
-        assert_eq!(weight(&doubled(200), 1 << 20, false), Err(Excess::Heavy));
+        assert_eq!(weight(&three, u64::MAX, Through::Collections), Ok(15 * PLACE));
+        assert_eq!(weight(&three, 10 * PLACE, Through::Collections), Err(Excess::Heavy));
+        assert_eq!(weight(&doubled(200), 1 << 20, Through::Collections), Err(Excess::Heavy));
     }
 
     #[test]
     fn finds_depth_and_cycles() {
         let deep = (0..MAX_NESTING).fold(Value::Empty, |value, _| Value::array([value]));
-        assert!(weight(&deep, u64::MAX, false).is_ok());
+        assert!(weight(&deep, u64::MAX, Through::Collections).is_ok());
         let deeper = (0..2).fold(deep, |value, _| Value::array([value]));
-        assert_eq!(weight(&deeper, u64::MAX, false), Err(Excess::Deep));
+        assert_eq!(weight(&deeper, u64::MAX, Through::Collections), Err(Excess::Deep));
 
         let cycle = Value::array([]);
         let array = cycle.as_array().cloned().unwrap_or_default();
         array.write().unwrap().push(cycle.clone());
-        assert_eq!(weight(&cycle, u64::MAX, false), Err(Excess::Deep));
+        assert_eq!(weight(&cycle, u64::MAX, Through::Collections), Err(Excess::Deep));
         array.write().unwrap().clear();
     }
 }

@@ -15,6 +15,9 @@ use crate::diag::LangDiagnostic;
 use crate::fault::{Eval, Fault, Stop};
 use crate::source::each_child;
 
+/// Errors beyond this number end the evaluation.
+const SLIPS_MAX: usize = 10_000;
+
 /// An error that did not end the evaluation.
 pub(crate) enum Slip {
     /// A statement failed.
@@ -101,7 +104,7 @@ impl Keeper {
         let Stop::Error(fault) = stop else {
             return Err(stop);
         };
-        if !self.is_on() || fault.is_limit() {
+        if !self.is_on() || fault.is_limit() || self.slips.borrow().len() >= SLIPS_MAX {
             return Err(Stop::Error(fault));
         }
         let follows = self.spoiled.borrow_mut().covers(&fault, statement);

@@ -209,9 +209,6 @@ impl ObjectView for Configuration {
     }
 
     fn attribute(&self, name: &str) -> Option<Value> {
-        if name == "type" {
-            return Some(Value::string("Configuration"));
-        }
         self.entries.get(name).cloned()
     }
 

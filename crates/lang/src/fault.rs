@@ -33,11 +33,22 @@ pub(crate) struct Detail {
     pub(crate) follows: bool,
 }
 
+/// Bytes of a message that are kept: what a script puts into one can be of any size.
+const MESSAGE_MAX: usize = 16 * 1024;
+
+fn shortened(mut message: String) -> String {
+    if message.len() > MESSAGE_MAX {
+        message.truncate(message.floor_char_boundary(MESSAGE_MAX));
+        message.push('…');
+    }
+    message
+}
+
 impl Fault {
     /// An error of an operator or a library function.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: shortened(message.into()),
             location: None,
             complete: false,
             detail: None,
@@ -47,7 +58,7 @@ impl Fault {
     /// An error of the language itself.
     pub(crate) fn script(message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: shortened(message.into()),
             location: None,
             complete: true,
             detail: None,

@@ -1,6 +1,8 @@
 //! Walking directories through [`Sources`].
 
+use crate::cost::PLACE;
 use crate::fault::{Fault, Outcome};
+use crate::run::Run;
 use crate::{DirEntry, Sources};
 
 /// Regular files.
@@ -26,43 +28,62 @@ pub(crate) fn list(sources: &dyn Sources, dir: &str) -> Outcome<Vec<DirEntry>> {
 /// All files (or directories) below a directory whose names match: those of a directory before
 /// those of its subdirectories.
 pub(crate) fn recursive(
+    run: &Run<'_>,
     sources: &dyn Sources,
     dir: &str,
     pattern: &str,
     kinds: u8,
 ) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
-    recurse(sources, dir, pattern, kinds, 0, &mut found)?;
+    let mut waiting = vec![(dir.to_owned(), 0)];
+    while let Some((dir, depth)) = waiting.pop() {
+        if depth > DEPTH_MAX {
+            return Err(Fault::new(format!(
+                "Directory '{dir}' nests too deep: the limit is {DEPTH_MAX} levels."
+            )));
+        }
+        let entries = list(sources, &dir)?;
+        count(run, &dir, entries.len())?;
+        let below = walk(&dir, &entries, pattern, kinds, &mut found);
+        waiting.extend(below.into_iter().rev().map(|dir| (dir, depth + 1)));
+    }
     Ok(found)
 }
 
-fn recurse(
-    sources: &dyn Sources,
+/// Counts a directory that was listed: symbolic links can make a few ones endless.
+fn count(run: &Run<'_>, dir: &str, entries: usize) -> Outcome<()> {
+    const STEPS_A_DIRECTORY: u64 = 200;
+    let entries = entries as u64;
+    run.steps(STEPS_A_DIRECTORY + entries)?;
+    run.bytes(entries.saturating_mul(dir.len() as u64 + PLACE))
+}
+
+/// Notes the entries that match; yields the directories below.
+fn walk(
     dir: &str,
+    entries: &[DirEntry],
     pattern: &str,
     kinds: u8,
-    depth: usize,
     found: &mut Vec<String>,
-) -> Outcome<()> {
-    if depth > DEPTH_MAX {
-        return Err(Fault::new(format!("Directory '{dir}' nests too deep.")));
-    }
-    let entries = list(sources, dir)?;
+) -> Vec<String> {
     let path = |entry: &DirEntry| format!("{}/{}", dir.trim_end_matches('/'), entry.name);
-    for entry in &entries {
+    for entry in entries {
         let kind = if entry.is_dir { DIRECTORY } else { FILE };
         if kinds & kind != 0 && crate::builtins::text::wildcard(pattern, &entry.name) {
             found.push(path(entry));
         }
     }
-    for entry in entries.iter().filter(|entry| entry.is_dir) {
-        recurse(sources, &path(entry), pattern, kinds, depth + 1, found)?;
-    }
-    Ok(())
+    let below = entries.iter().filter(|entry| entry.is_dir);
+    below.map(path).collect()
 }
 
 /// Paths that match a shell pattern (`*`, `?`, `[…]`), sorted.
-pub(crate) fn glob(sources: &dyn Sources, pattern: &str, kinds: u8) -> Vec<String> {
+pub(crate) fn glob(
+    run: &Run<'_>,
+    sources: &dyn Sources,
+    pattern: &str,
+    kinds: u8,
+) -> Outcome<Vec<String>> {
     let absolute = pattern.starts_with('/');
     let parts: Vec<&str> = pattern.split('/').collect();
     let mut found = vec![if absolute {
@@ -81,7 +102,7 @@ pub(crate) fn glob(sources: &dyn Sources, pattern: &str, kinds: u8) -> Vec<Strin
         let last = at + 1 == count;
         let mut next = Vec::new();
         for base in &found {
-            step(sources, base, part, last, &mut next);
+            step(run, sources, base, part, last, &mut next)?;
         }
         found = next;
     }
@@ -94,10 +115,17 @@ pub(crate) fn glob(sources: &dyn Sources, pattern: &str, kinds: u8) -> Vec<Strin
         kinds & kind != 0
     });
     found.sort();
-    found
+    Ok(found)
 }
 
-fn step(sources: &dyn Sources, base: &str, part: &str, last: bool, next: &mut Vec<String>) {
+fn step(
+    run: &Run<'_>,
+    sources: &dyn Sources,
+    base: &str,
+    part: &str,
+    last: bool,
+    next: &mut Vec<String>,
+) -> Outcome<()> {
     let join = |name: &str| match base {
         "" => name.to_owned(),
         base if base.ends_with('/') => format!("{base}{name}"),
@@ -105,20 +133,23 @@ fn step(sources: &dyn Sources, base: &str, part: &str, last: bool, next: &mut Ve
     };
     if !part.contains(['*', '?', '[']) {
         let path = join(part);
+        count(run, base, 1)?;
         if !last || sources.is_file(&path) || sources.list(&path).is_ok() {
             next.push(path);
         }
-        return;
+        return Ok(());
     }
     let Ok(entries) = sources.list(if base.is_empty() { "." } else { base }) else {
-        return;
+        return Ok(());
     };
+    count(run, base, entries.len())?;
     for entry in entries {
         let hidden = entry.name.starts_with('.') && !part.starts_with('.');
         if !hidden && shell_match(part.as_bytes(), entry.name.as_bytes()) {
             next.push(join(&entry.name));
         }
     }
+    Ok(())
 }
 
 /// `*`, `?` and `[a-z]`, `[!a]` as the shell knows them.

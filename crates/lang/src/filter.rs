@@ -15,6 +15,9 @@ use crate::source::{Origin, Source};
 /// Steps that one evaluation of a filter may take.
 pub const FILTER_STEPS_MAX: u64 = 1_000_000;
 
+/// Bytes that the values may take which one evaluation of a filter makes.
+const FILTER_BYTES_MAX: u64 = 16 << 20;
+
 /// A compiled expression, as the filters of the API are.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -75,12 +78,12 @@ impl Filter {
     }
 
     fn run(&self, env: &Arc<Env>, scope: &[(&str, Value)]) -> Result<Value, CallError> {
-        let run = Run::sandbox(env, FILTER_STEPS_MAX);
+        let run = Run::sandbox(env, FILTER_STEPS_MAX, FILTER_BYTES_MAX);
         let locals: Map = scope
             .iter()
             .map(|(name, value)| (Str::from(*name), value.clone()))
             .collect();
-        let this = env.globals_value.clone();
+        let this = Value::dictionary::<&str>([]);
         let mut frame = Frame::with(&run, &self.source, locals, this);
         eval_block(&mut frame, &self.source.block).map_err(|stop| stop.into_fault().into())
     }

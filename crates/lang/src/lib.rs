@@ -18,8 +18,10 @@
 //! an object may take so many steps, values may grow so large; the error names the limit.
 
 mod builtins;
+mod complete;
 mod console;
 mod convert;
+mod cost;
 mod diag;
 mod doubt;
 mod draft;
@@ -39,11 +41,13 @@ mod stack;
 mod suggest;
 mod types;
 
-pub use console::{Console, ConsoleSettings};
+pub use complete::{is_incomplete, word_start};
+pub use console::{Console, ConsoleSettings, Sandbox};
 pub use diag::{LangDiagnostic, LogLine, Severity};
 pub use env::Runtime;
 pub use filter::{FILTER_STEPS_MAX, Filter};
 pub use load::{Globals, Load, Loaded, ZoneDir, load};
+pub use run::limit_steps;
 pub use sources::{DirEntry, MemorySources, SourceError, Sources};
 
 /// A value as the language turns it into text: `string(value)`.

@@ -14,7 +14,7 @@ use crate::fault::{Fault, Outcome};
 #[derive(Default)]
 pub(crate) struct Namespace {
     entries: RwLock<BTreeMap<Str, Entry>>,
-    /// Whether plain assignments make constants (inside `namespace N { }`).
+    /// Whether plain assignments make constants (a `namespace N { }`).
     defining: AtomicBool,
     /// Whether entries cannot be added any more.
     closed: AtomicBool,
@@ -119,9 +119,9 @@ impl Namespace {
         Ok(())
     }
 
-    /// Whether plain assignments make constants from now on; yields how it was.
-    pub(crate) fn set_defining(&self, defining: bool) -> bool {
-        self.defining.swap(defining, Ordering::AcqRel)
+    /// From now on all that is set becomes constant.
+    pub(crate) fn set_defining(&self) {
+        self.defining.store(true, Ordering::Release);
     }
 
     /// Forbids new entries.

@@ -1,7 +1,32 @@
 //! Threads with room for deep evaluation.
 
+use std::cell::Cell;
+
 /// Bytes of stack; the limit of nesting needs a small part of it.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+thread_local! {
+    static NESTING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// How deep the evaluations nest that wait on this thread, see [`leaving`].
+pub(crate) fn nesting() -> u32 {
+    NESTING.get()
+}
+
+/// Runs what may enter the evaluator afresh on this thread, while an evaluation waits that nests
+/// `depth` deep: functions of the program that call functions of the configuration, objects that
+/// are made while objects are made. The new evaluation goes on counting there.
+pub(crate) fn leaving<T>(depth: u32, work: impl FnOnce() -> T) -> T {
+    struct Restore(u32);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            NESTING.set(self.0);
+        }
+    }
+    let _restore = Restore(NESTING.replace(depth));
+    work()
+}
 
 /// Runs `work` on a thread with a large stack, and waits for it.
 ///

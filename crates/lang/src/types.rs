@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bheka_value::schema::{Catalogue, DefaultValue, FieldInfo, FieldKind, Flags, Naming, TypeInfo};
+use bheka_value::schema::{Catalogue, DefaultValue, FieldInfo, FieldKind, Flags, Limit, Naming, TypeInfo};
 use bheka_value::{ObjectView, Str, Value};
 use rustc_hash::FxHashMap;
 
@@ -241,6 +241,7 @@ const fn field(name: &'static str, kind: FieldKind, default: DefaultValue) -> Fi
         flags: Flags::STATE,
         default,
         reference: None,
+        limit: Limit::None,
         doc: "",
     }
 }
@@ -285,6 +286,9 @@ const fn value_type(name: &'static str, field_groups: &'static [&'static [FieldI
     TypeInfo {
         name,
         plural: name,
+        doc: "",
+        since: None,
+        until: None,
         base: Some("Object"),
         is_abstract: false,
         field_groups,

@@ -85,16 +85,19 @@ impl Facts<'_> {
                 .get("version")
                 .cloned()
                 .unwrap_or(0.0.into()),
+            // Whatever is in force has been started.
+            "start_called" | "resume_called" => true.into(),
             "state_filter_real" => f64::from(crate::state_bits(&self.object.get("states"))).into(),
             "type_filter_real" => f64::from(crate::type_bits(&self.object.get("types"))).into(),
             "flapping_ignore_states_filter_real" => {
                 let states = self.object.get("flapping_ignore_states");
+                // Icinga 2 shows all bits of a signed number where none are set.
                 let bits = if states.is_empty() {
-                    0
+                    -1.0
                 } else {
-                    crate::state_bits(&states)
+                    f64::from(crate::state_bits(&states))
                 };
-                f64::from(bits).into()
+                bits.into()
             }
             _ => return None,
         })

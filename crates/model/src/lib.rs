@@ -36,7 +36,7 @@ pub mod zones;
 
 pub use attributes::{attribute, host_state, is_shown};
 pub use board::Board;
-pub use build::{Built, ModelDiagnostic, Severity, build, state_bits, type_bits};
+pub use build::{Built, ModelDiagnostic, Severity, build, build_beside, state_bits, type_bits};
 pub use command::{Command, Origin};
 pub use counts::{found_line, instantiated_line};
 pub use diff::Diff;
@@ -47,4 +47,4 @@ pub use names::CheckableName;
 pub use object::ConfigObject;
 pub use result::{CheckResult, NO_HARD_STATE, ResultVars};
 pub use state::{Acknowledgement, CheckableState, StateType};
-pub use types::catalogue;
+pub use types::{catalogue, reference as type_reference};

@@ -53,7 +53,7 @@ impl FieldKind {
 
 /// What an attribute is for. A set of bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flags(pub u16);
+pub struct Flags(pub u32);
 
 impl Flags {
     /// None of them.
@@ -80,6 +80,17 @@ impl Flags {
     pub const NAVIGATION: Self = Self(512);
     /// Icinga 2 has it since 2.14 or later: shown only when set.
     pub const NEWER: Self = Self(1024);
+    /// As [`Self::NEWER`], since 2.14.
+    pub const SINCE_2_14: Self = Self(1024 | 2048);
+    /// As [`Self::NEWER`], since 2.15.
+    pub const SINCE_2_15: Self = Self(1024 | 4096);
+    /// As [`Self::NEWER`], since 2.16.
+    pub const SINCE_2_16: Self = Self(1024 | 8192);
+    /// Must not be changed at run time either, as Icinga 2 found after 2.13: it would break what
+    /// was made of it. `/v1/types` does not tell.
+    pub const FIXED: Self = Self(16384);
+    /// A number without fraction; fractions are cut off.
+    pub const WHOLE: Self = Self(32768);
 
     /// Both sets.
     #[must_use]
@@ -109,10 +120,27 @@ pub enum DefaultValue {
     EmptyArray,
     /// A new empty dictionary.
     EmptyDictionary,
+    /// A new list of these texts.
+    Names(&'static [&'static str]),
+    /// A new dictionary of measurement and tags.
+    Point(&'static Point),
+    /// A path: the value of a constant, and what follows it. Known once the constants are.
+    Path(&'static str, &'static str),
+    /// The short name of the object. Known once the object is.
+    ShortName,
+}
+
+/// What a data point is made of, with macros.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Its measurement.
+    pub measurement: &'static str,
+    /// Its tags.
+    pub tags: &'static [(&'static str, &'static str)],
 }
 
 impl DefaultValue {
-    /// The default as a value.
+    /// The default as a value; empty text for what depends on the installation or the object.
     #[must_use]
     pub fn to_value(self) -> Value {
         match self {
@@ -122,8 +150,37 @@ impl DefaultValue {
             Self::String(text) => Value::string(text),
             Self::EmptyArray => Value::array([]),
             Self::EmptyDictionary => Value::dictionary::<&str>([]),
+            Self::Names(names) => Value::array(names.iter().map(|name| Value::string(*name))),
+            Self::Point(point) => {
+                let tags = point.tags.iter();
+                let tags = tags.map(|(key, value)| (*key, Value::string(*value)));
+                Value::dictionary([
+                    ("measurement", Value::string(point.measurement)),
+                    ("tags", Value::dictionary(tags)),
+                ])
+            }
+            Self::Path(..) | Self::ShortName => Value::string(""),
         }
     }
+}
+
+/// Which of the values of its kind an attribute takes, with the complaint about any other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// All.
+    None,
+    /// Numbers above 0.
+    Positive(&'static str),
+    /// Numbers not below the bound.
+    AtLeast(f64, &'static str),
+    /// Numbers from one bound to the other.
+    Between(f64, f64, &'static str),
+    /// One of these texts; `{}` in the complaint stands for the value.
+    OneOf(&'static [&'static str], &'static str),
+    /// One of these texts, or a whole number.
+    OneOfOrWhole(&'static [&'static str], &'static str),
+    /// Texts in which each `$` has its partner.
+    Macro,
 }
 
 /// One attribute.
@@ -139,8 +196,26 @@ pub struct FieldInfo {
     pub default: DefaultValue,
     /// The type whose objects it names.
     pub reference: Option<&'static str>,
+    /// Which values of its kind it takes.
+    pub limit: Limit,
     /// One sentence for the documentation.
     pub doc: &'static str,
+}
+
+impl FieldInfo {
+    /// The release of Icinga 2 that brought it; none for what 2.13 has.
+    #[must_use]
+    pub const fn since(&self) -> Option<&'static str> {
+        if self.flags.has(Flags::SINCE_2_14) {
+            Some("2.14")
+        } else if self.flags.has(Flags::SINCE_2_15) {
+            Some("2.15")
+        } else if self.flags.has(Flags::SINCE_2_16) {
+            Some("2.16")
+        } else {
+            None
+        }
+    }
 }
 
 /// How the full name of an object is put together.
@@ -165,6 +240,12 @@ pub struct TypeInfo {
     pub name: &'static str,
     /// Its plural in the API and the log, e.g. `Hosts` (the URL is the lower-case form).
     pub plural: &'static str,
+    /// One sentence for the documentation.
+    pub doc: &'static str,
+    /// The release of Icinga 2 that brought it; none for what 2.13 has.
+    pub since: Option<&'static str>,
+    /// The last release of Icinga 2 that has it; none while it is there.
+    pub until: Option<&'static str>,
     /// The type it inherits from, for reflection.
     pub base: Option<&'static str>,
     /// Whether objects of it can be declared.

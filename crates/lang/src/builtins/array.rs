@@ -6,11 +6,11 @@ use bheka_syntax::ast::BinaryOp;
 use bheka_value::{Array, Value};
 
 use super::{Row, exact, variadic};
-use crate::convert::{not_an_object, to_flag, to_number};
+use crate::convert::{not_an, to_flag, to_number, to_text};
 use crate::eval::call::{Call, call_value};
 use crate::eval::ops;
 use crate::fault::{Fault, Outcome};
-use crate::run::check_size;
+use crate::run::{check_items, check_size};
 
 pub(super) const ARRAY: &[Row] = &[
     exact("add", &["value"], false, add),
@@ -20,11 +20,11 @@ pub(super) const ARRAY: &[Row] = &[
     exact("contains", &["value"], true, contains),
     exact("filter", &["func"], true, filter),
     exact("freeze", &[], false, freeze),
-    exact("get", &["index"], true, get),
+    exact("get", &["index"], false, get),
     exact("join", &["separator"], true, join),
     exact("len", &[], true, len),
     exact("map", &["func"], true, map),
-    exact("reduce", &["func"], true, reduce),
+    exact("reduce", &["reduce"], true, reduce),
     exact("remove", &["index"], false, remove),
     exact("reverse", &[], true, reverse),
     exact("set", &["index", "value"], false, set),
@@ -36,7 +36,25 @@ pub(super) const ARRAY: &[Row] = &[
 fn this<'c>(c: &Call<'c>) -> Outcome<&'c Arc<Array>> {
     match c.this {
         Value::Array(array) => Ok(array),
-        other => Err(not_an_object(other)),
+        other => Err(not_an("Array", "self", other)),
+    }
+}
+
+/// Looks at the function that a method was given, and then at the array.
+fn callback(c: &Call<'_>) -> Outcome<()> {
+    match c.argument(0) {
+        Value::Function(_) => this(c).map(|_| ()),
+        other => Err(not_an("Function", "function", other)),
+    }
+}
+
+/// In a sandbox the function that is handed over must be safe.
+fn safe(c: &Call<'_>, what: &str) -> Outcome<()> {
+    match c.argument(0) {
+        Value::Function(function) if c.run.sandboxed && !function.info().side_effect_free => Err(
+            Fault::new(format!("{what} function must be side-effect free.")),
+        ),
+        _ => Ok(()),
     }
 }
 
@@ -46,12 +64,15 @@ fn frozen(_: bheka_value::Frozen) -> Fault {
 
 fn add(c: &Call<'_>) -> Outcome {
     let array = this(c)?;
-    check_size(array.len())?;
+    check_items(array.len() + 1)?;
+    c.run.bytes(size_of::<Value>() as u64)?;
     array.write().map_err(frozen)?.push(c.argument(0).clone());
     Ok(Value::Empty)
 }
 
 fn all(c: &Call<'_>) -> Outcome {
+    safe(c, "Filter")?;
+    callback(c)?;
     for item in this(c)?.items() {
         if !to_flag(&call_value(c.run, c.argument(0), &[item])?)? {
             return Ok(Value::Boolean(false));
@@ -61,6 +82,8 @@ fn all(c: &Call<'_>) -> Outcome {
 }
 
 fn any(c: &Call<'_>) -> Outcome {
+    safe(c, "Filter")?;
+    callback(c)?;
     for item in this(c)?.items() {
         if to_flag(&call_value(c.run, c.argument(0), &[item])?)? {
             return Ok(Value::Boolean(true));
@@ -83,6 +106,8 @@ fn contains(c: &Call<'_>) -> Outcome {
 }
 
 fn filter(c: &Call<'_>) -> Outcome {
+    safe(c, "Filter")?;
+    callback(c)?;
     let mut kept = Vec::new();
     for item in this(c)?.items() {
         if to_flag(&call_value(
@@ -115,15 +140,18 @@ fn out_of_range(c: &Call<'_>, length: usize) -> Fault {
 }
 
 fn get(c: &Call<'_>) -> Outcome {
+    let at = index(c)?;
     let array = this(c)?;
-    let found = index(c)?.and_then(|at| array.read().get(at).cloned());
+    let found = at.and_then(|at| array.read().get(at).cloned());
     found.ok_or_else(|| out_of_range(c, array.len()))
 }
 
 fn set(c: &Call<'_>) -> Outcome {
-    let array = this(c)?;
     let at = index(c)?;
-    let mut items = array.write().map_err(frozen)?;
+    let array = this(c)?;
+    let mut items = array
+        .write()
+        .map_err(|_| Fault::script("Value in array must not be modified."))?;
     let length = items.len();
     match at.and_then(|at| items.get_mut(at)) {
         Some(slot) => *slot = c.argument(1).clone(),
@@ -133,8 +161,8 @@ fn set(c: &Call<'_>) -> Outcome {
 }
 
 fn remove(c: &Call<'_>) -> Outcome {
-    let array = this(c)?;
     let at = index(c)?;
+    let array = this(c)?;
     let mut items = array.write().map_err(frozen)?;
     match at.filter(|at| *at < items.len()) {
         Some(at) => {
@@ -146,16 +174,44 @@ fn remove(c: &Call<'_>) -> Outcome {
 }
 
 fn join(c: &Call<'_>) -> Outcome {
-    let mut items = this(c)?.items().into_iter();
-    let Some(mut joined) = items.next() else {
+    let items = this(c)?.items();
+    let Some((first, rest)) = items.split_first() else {
         return Ok(Value::Empty);
     };
-    for item in items {
-        c.run.step()?;
-        joined = ops::binary(BinaryOp::Add, &joined, c.argument(0))?;
-        joined = ops::binary(BinaryOp::Add, &joined, &item)?;
+    if let Some(text) = join_texts(first, rest, c.argument(0))? {
+        return Ok(Value::from(text));
+    }
+    // The first item is added to nothing: that fits texts, numbers and collections.
+    let mut joined = ops::counted(c.run, BinaryOp::Add, &Value::Empty, first)?;
+    for item in rest {
+        joined = ops::counted(c.run, BinaryOp::Add, &joined, c.argument(0))?;
+        joined = ops::counted(c.run, BinaryOp::Add, &joined, item)?;
     }
     Ok(joined)
+}
+
+/// The sum of texts and numbers behind a text, without copying what was joined at each item.
+fn join_texts(first: &Value, rest: &[Value], separator: &Value) -> Outcome<Option<String>> {
+    let is_text = |value: &Value| {
+        matches!(
+            value,
+            Value::String(_) | Value::Number(_) | Value::Empty
+        )
+    };
+    let Value::String(first) = first else {
+        return Ok(None);
+    };
+    if !is_text(separator) || !rest.iter().all(is_text) {
+        return Ok(None);
+    }
+    let separator = to_text(separator);
+    let mut joined = first.as_str().to_owned();
+    for item in rest {
+        joined.push_str(&separator);
+        joined.push_str(&to_text(item));
+        check_size(joined.len())?;
+    }
+    Ok(Some(joined))
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -164,6 +220,8 @@ fn len(c: &Call<'_>) -> Outcome {
 }
 
 fn map(c: &Call<'_>) -> Outcome {
+    safe(c, "Map")?;
+    callback(c)?;
     let mut mapped = Vec::new();
     for item in this(c)?.items() {
         mapped.push(call_value(c.run, c.argument(0), &[item])?);
@@ -172,6 +230,8 @@ fn map(c: &Call<'_>) -> Outcome {
 }
 
 fn reduce(c: &Call<'_>) -> Outcome {
+    safe(c, "Reduce")?;
+    callback(c)?;
     let mut items = this(c)?.items().into_iter();
     let Some(mut result) = items.next() else {
         return Ok(Value::Empty);
@@ -195,9 +255,8 @@ fn sort(c: &Call<'_>) -> Outcome {
     match c.arguments {
         [] => sorted(c, items, ops::less),
         [function, ..] => {
-            if !matches!(function, Value::Function(_)) {
-                return Err(not_an_object(function));
-            }
+            callback(c)?;
+            safe(c, "Sort")?;
             sorted(c, items, |left, right| {
                 let less = call_value(c.run, function, &[left.clone(), right.clone()])?;
                 to_flag(&less)

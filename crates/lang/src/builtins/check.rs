@@ -1,5 +1,5 @@
-//! The built-in check, event, notification and time period functions. They do nothing by
-//! themselves: the monitor knows them by name.
+//! The built-in check, event, notification, time period and status functions. They do nothing by
+//! themselves: the daemon knows them by name.
 
 use std::sync::{Arc, Weak};
 
@@ -44,26 +44,59 @@ const NAMES: &[(&str, &[&str])] = &[
     ("EvenMinutesTimePeriod", PERIOD),
 ];
 
-/// Name and function of each.
+/// What tells the status of each part of the daemon.
+const STATS: &[&str] = &[
+    "ApiListener",
+    "CIB",
+    "CheckResultReader",
+    "CheckerComponent",
+    "CompatLogger",
+    "ElasticsearchWriter",
+    "ExternalCommandListener",
+    "FileLogger",
+    "GelfWriter",
+    "GraphiteWriter",
+    "IcingaApplication",
+    "IdoMysqlConnection",
+    "IdoPgsqlConnection",
+    "Influxdb2Writer",
+    "InfluxdbWriter",
+    "LivestatusListener",
+    "NotificationComponent",
+    "OpenTsdbWriter",
+    "PerfdataWriter",
+    "StatusDataWriter",
+    "SyslogLogger",
+];
+
+/// Name and function of each check.
 pub(super) fn checks(env: &Weak<Env>) -> impl Iterator<Item = (&'static str, Value)> {
-    NAMES.iter().map(move |(name, arguments)| {
-        let full = format!("Internal#{name}");
-        let info = FunctionInfo {
-            name: full.as_str().into(),
-            arguments: arguments.iter().map(|&argument| argument.into()).collect(),
-            side_effect_free: false,
-            deprecated: false,
-        };
-        let body = Box::new(move |_: &crate::eval::call::Call<'_>| {
-            Err(Fault::new(format!(
-                "{full} is run by the daemon and cannot be called"
-            )))
-        });
-        (
-            *name,
-            Value::Function(Arc::new(Builtin::new(env, info, Arity::Any, body))),
-        )
-    })
+    NAMES
+        .iter()
+        .map(move |(name, arguments)| (*name, named(env, "Internal", name, arguments)))
+}
+
+/// Name and function of each part's status.
+pub(super) fn stats(env: &Weak<Env>) -> impl Iterator<Item = (&'static str, Value)> {
+    STATS
+        .iter()
+        .map(move |name| (*name, named(env, "StatsFunctions", name, &["status", "perfdata"])))
+}
+
+fn named(env: &Weak<Env>, owner: &str, name: &str, arguments: &[&str]) -> Value {
+    let full = format!("{owner}#{name}");
+    let info = FunctionInfo {
+        name: full.as_str().into(),
+        arguments: arguments.iter().map(|&argument| argument.into()).collect(),
+        side_effect_free: false,
+        deprecated: false,
+    };
+    let body = Box::new(move |_: &crate::eval::call::Call<'_>| {
+        Err(Fault::new(format!(
+            "{full} is run by the daemon and cannot be called"
+        )))
+    });
+    Value::Function(Arc::new(Builtin::new(env, info, Arity::Any, body)))
 }
 
 /// Their names.

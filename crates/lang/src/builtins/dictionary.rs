@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bheka_value::{Dictionary, Value};
 
 use super::{Row, exact};
-use crate::convert::{not_an_object, to_text};
+use crate::convert::{not_an, to_text};
+use crate::cost::ENTRY_BYTES;
 use crate::eval::access;
 use crate::eval::call::Call;
 use crate::fault::{Fault, Outcome};
@@ -15,7 +16,7 @@ pub(super) const DICTIONARY: &[Row] = &[
     exact("clear", &[], false, clear),
     exact("contains", &["key"], true, contains),
     exact("freeze", &[], false, freeze),
-    exact("get", &["key"], true, get),
+    exact("get", &["key"], false, get),
     exact("keys", &[], true, keys),
     exact("len", &[], true, len),
     exact("remove", &["key"], false, remove),
@@ -31,9 +32,10 @@ pub(super) const NAMESPACE: &[Row] = &[
         ))
     }),
     exact("get", &["key"], false, |c| {
-        Ok(this_namespace(c)?
-            .get(&to_text(c.argument(0)))
-            .unwrap_or_default())
+        let key = to_text(c.argument(0));
+        this_namespace(c)?
+            .get(&key)
+            .ok_or_else(|| Fault::script(format!("Namespace does not contain field '{key}'")))
     }),
     exact("keys", &[], true, |c| {
         Ok(Value::array(
@@ -45,7 +47,9 @@ pub(super) const NAMESPACE: &[Row] = &[
         Ok(Value::Empty)
     }),
     exact("set", &["key", "value"], false, |c| {
-        this_namespace(c)?.set(&to_text(c.argument(0)), c.argument(1).clone())?;
+        let name = to_text(c.argument(0));
+        c.run.bytes(ENTRY_BYTES + name.len() as u64)?;
+        this_namespace(c)?.set(&name, c.argument(1).clone())?;
         Ok(Value::Empty)
     }),
     exact("values", &[], true, |c| {
@@ -54,13 +58,13 @@ pub(super) const NAMESPACE: &[Row] = &[
 ];
 
 fn this_namespace<'c>(c: &Call<'c>) -> Outcome<&'c Namespace> {
-    as_namespace(c.this).ok_or_else(|| not_an_object(c.this))
+    as_namespace(c.this).ok_or_else(|| not_an("Namespace", "self", c.this))
 }
 
 fn this<'c>(c: &Call<'c>) -> Outcome<&'c Arc<Dictionary>> {
     match c.this {
         Value::Dictionary(dictionary) => Ok(dictionary),
-        other => Err(not_an_object(other)),
+        other => Err(not_an("Dictionary", "self", other)),
     }
 }
 
@@ -110,7 +114,9 @@ fn remove(c: &Call<'_>) -> Outcome {
 
 fn set(c: &Call<'_>) -> Outcome {
     this(c)?;
-    access::set_field(c.this, c.argument(0), c.argument(1).clone())?;
+    let change = access::set_field(c.this, c.argument(0), c.argument(1).clone())?;
+    c.run.drops(&change.old);
+    c.run.bytes(change.grown)?;
     Ok(Value::Empty)
 }
 

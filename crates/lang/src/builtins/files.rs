@@ -24,24 +24,51 @@ pub(super) const SYSTEM: &[Row] = &[
 
 fn basename(c: &Call<'_>) -> Outcome {
     let path = to_text(c.argument(0));
-    Ok(Value::string(match path.as_str() {
-        "" => "",
-        path => match path.rsplit_once('/') {
+    let path = path.as_str();
+    let name = match path.rsplit_once('/') {
+        _ if is_root_name(path) => path,
+        Some((before, "")) => {
+            let before = before.trim_end_matches('/');
             // What lies behind a final slash is the directory itself.
-            Some((_, "")) => ".",
-            Some((_, name)) => name,
-            None => path,
-        },
-    }))
+            if before.is_empty() || is_root_name(before) {
+                "/"
+            } else {
+                "."
+            }
+        }
+        Some((_, name)) => name,
+        None => path,
+    };
+    Ok(Value::string(name))
+}
+
+/// `//name`, and `//`: the host in a path of POSIX; no directory holds it.
+fn is_root_name(path: &str) -> bool {
+    path.strip_prefix("//")
+        .is_some_and(|rest| !rest.contains('/'))
 }
 
 fn dirname(c: &Call<'_>) -> Outcome {
     let path = to_text(c.argument(0));
-    Ok(Value::string(match path.rfind('/') {
-        Some(0) => "/",
-        Some(at) => path.get(..at).unwrap_or_default(),
+    let path = path.as_str();
+    let directory = match path.rfind('/') {
         None => "",
-    }))
+        Some(_) if is_root_name(path) => "",
+        Some(at) => {
+            let before = path.get(..at).unwrap_or_default();
+            let trimmed = before.trim_end_matches('/');
+            if is_root_name(trimmed) {
+                path.get(..=trimmed.len()).unwrap_or_default()
+            } else if !trimmed.is_empty() {
+                trimmed
+            } else if at + 1 == path.len() {
+                ""
+            } else {
+                "/"
+            }
+        }
+    };
+    Ok(Value::string(directory))
 }
 
 fn sources<'c>(c: &Call<'c>) -> Outcome<&'c dyn Sources> {
@@ -62,7 +89,7 @@ fn glob(c: &Call<'_>) -> Outcome {
         return Err(Fault::new("Path must be specified."));
     }
     let kinds = kinds(c.arguments.get(1))?;
-    let found = files::glob(sources(c)?, &to_text(c.argument(0)), kinds);
+    let found = files::glob(c.run, sources(c)?, &to_text(c.argument(0)), kinds)?;
     Ok(Value::array(found.into_iter().map(Value::from)))
 }
 
@@ -72,7 +99,7 @@ fn glob_recursive(c: &Call<'_>) -> Outcome {
     }
     let kinds = kinds(c.arguments.get(2))?;
     let (path, pattern) = (to_text(c.argument(0)), to_text(c.argument(1)));
-    let found = files::recursive(sources(c)?, &path, &pattern, kinds)?;
+    let found = files::recursive(c.run, sources(c)?, &path, &pattern, kinds)?;
     Ok(Value::array(found.into_iter().map(Value::from)))
 }
 

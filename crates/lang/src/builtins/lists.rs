@@ -3,19 +3,19 @@
 use bheka_value::Value;
 
 use super::{Row, exact, variadic};
-use crate::convert::{not_an_object, to_number};
+use crate::convert::{not_an, not_an_object, to_number};
 use crate::eval::call::Call;
 use crate::eval::ops;
 use crate::fault::{Fault, Outcome};
 use crate::namespace::as_namespace;
-use crate::run::check_size;
+use crate::run::check_items;
 
 pub(super) const SYSTEM: &[Row] = &[
     exact("len", &["value"], true, len),
     exact("keys", &["value"], true, keys),
     variadic("range", &["start", "end", "increment"], false, range),
-    variadic("union", &[], true, union),
-    variadic("intersection", &[], true, intersection),
+    variadic("union", &[""], true, union),
+    variadic("intersection", &[""], true, intersection),
 ];
 
 #[allow(clippy::cast_precision_loss)]
@@ -62,7 +62,7 @@ fn range(c: &Call<'_>) -> Outcome {
     } else {
         usize::MAX
     };
-    check_size(size)?;
+    check_items(size)?;
     c.run.steps(size as u64)?;
     let mut items = Vec::with_capacity(size);
     let mut at = start;
@@ -80,7 +80,7 @@ fn sorted_items(c: &Call<'_>, value: &Value) -> Outcome<Vec<Value>> {
     match value {
         Value::Empty => Ok(Vec::new()),
         Value::Array(items) => super::array::sorted(c, items.items(), ops::less),
-        other => Err(not_an_object(other)),
+        other => Err(not_an("Array", "list", other)),
     }
 }
 
@@ -90,10 +90,10 @@ fn union(c: &Call<'_>) -> Outcome {
         match argument {
             Value::Empty => {}
             Value::Array(items) => all.extend(items.items()),
-            other => return Err(not_an_object(other)),
+            other => return Err(not_an("Array", "list", other)),
         }
     }
-    check_size(all.len())?;
+    check_items(all.len())?;
     let mut kept: Vec<Value> = Vec::new();
     for item in super::array::sorted(c, all, ops::less)? {
         if !kept.last().is_some_and(|last| ops::equal(last, &item)) {
@@ -103,13 +103,19 @@ fn union(c: &Call<'_>) -> Outcome {
     Ok(Value::array(kept))
 }
 
-/// Common items as often as they are in both: like merging sorted lists.
+/// Common items as often as they are in both: like merging sorted lists. A `null` ends the lists.
 fn intersection(c: &Call<'_>) -> Outcome {
-    if c.arguments.len() < 2 {
+    let Some((first, others)) = c.arguments.split_first() else {
+        return Ok(Value::array([]));
+    };
+    let mut common = sorted_items(c, first)?;
+    if first.is_empty() || others.first().is_none_or(Value::is_empty) {
         return Ok(Value::array([]));
     }
-    let mut common = sorted_items(c, c.argument(0))?;
-    for argument in &c.arguments[1..] {
+    for argument in others {
+        if argument.is_empty() {
+            break;
+        }
         let other = sorted_items(c, argument)?;
         let mut kept = Vec::new();
         let (mut l, mut r) = (0, 0);

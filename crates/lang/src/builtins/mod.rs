@@ -12,6 +12,8 @@ mod network;
 mod objects;
 mod patterns;
 mod perfdata;
+mod perl;
+mod strftime;
 mod system;
 pub(crate) mod text;
 mod values;
@@ -189,10 +191,12 @@ pub(crate) fn fill_globals(
     globals.define("Types", type_names.clone());
     globals.define("Icinga", icinga.clone());
     globals.define("Internal", namespace_value(&Arc::new(internal)));
-    globals.define(
-        "StatsFunctions",
-        namespace_value(&Arc::new(Namespace::default())),
-    );
+    let stats = Namespace::default();
+    for (name, value) in check::stats(env) {
+        stats.define(name, value);
+    }
+    stats.close();
+    globals.define("StatsFunctions", namespace_value(&Arc::new(stats)));
     vec![system, configuration, type_names, icinga]
 }
 
@@ -208,6 +212,7 @@ pub(crate) fn hide_internal(env: &Env) {
         // They were put there as variables, so that this cannot fail.
         let _ = internal.remove(name);
     }
+    internal.close();
 }
 
 /// Puts a constant from outside where the language looks for it.

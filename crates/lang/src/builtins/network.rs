@@ -20,8 +20,13 @@ fn cidr_match(c: &Call<'_>) -> Outcome {
             "CIDR and IP address must be specified for cidr_match().",
         ));
     }
-    let (network, bits) = parse_cidr(&to_text(c.argument(0)))?;
+    let mut parsed = None;
     super::patterns::each(c, "cidr_match", |text| {
+        // Where there is nothing to match, the pattern may be anything.
+        let (network, bits) = match parsed {
+            Some(parsed) => parsed,
+            None => *parsed.insert(parse_cidr(&to_text(c.argument(0)))?),
+        };
         let Some(address) = parse_address(text) else {
             return Ok(false);
         };
@@ -53,9 +58,10 @@ fn parse_cidr(text: &str) -> Outcome<(u128, u32)> {
     let width = if is_v4 { 32 } else { 128 };
     let bits = bits.unwrap_or(width);
     if !(0..=width).contains(&bits) {
-        return Err(Fault::new(
-            "Mask size must be between 0 and the width of the address.",
-        ));
+        let version = if is_v4 { 4 } else { 6 };
+        return Err(Fault::new(format!(
+            "Mask must be between 0 and {width} for IPv{version} CIDR masks."
+        )));
     }
     let bits = u32::try_from(if is_v4 { bits + 96 } else { bits }).unwrap_or(128);
     let host_bits = 128 - bits;

@@ -8,13 +8,14 @@ use crate::draft::location_value;
 use crate::eval::call::{Call, call};
 use crate::fault::{Fault, Outcome};
 use crate::load::{Report, commit};
+use crate::stack::leaving;
 use crate::types::as_type;
 
 pub(super) const SYSTEM: &[Row] = &[
     exact("get_object", &["type", "name"], true, get_object),
-    exact("get_objects", &["type"], true, get_objects),
-    exact("get_template", &["type", "name"], true, get_template),
-    exact("get_templates", &["type"], true, get_templates),
+    exact("get_objects", &["type"], false, get_objects),
+    exact("get_template", &["type", "name"], false, get_template),
+    exact("get_templates", &["type"], false, get_templates),
 ];
 
 pub(super) const ICINGA: &[Row] = &[
@@ -76,7 +77,6 @@ pub(super) const CHECKABLE: &[Row] = &[exact(
 
 fn of_type(c: &Call<'_>, type_name: &str) -> Value {
     c.run
-        .env
         .object(type_name, &to_text(c.argument(0)))
         .unwrap_or_default()
 }
@@ -87,7 +87,7 @@ fn get_object(c: &Call<'_>) -> Outcome {
         Some(entry) => entry.name.clone(),
         None => to_text(c.argument(0)),
     };
-    Ok(c.run.env.object(&type_name, &name).unwrap_or_default())
+    Ok(c.run.object(&type_name, &name).unwrap_or_default())
 }
 
 fn config_type(c: &Call<'_>) -> Outcome<std::sync::Arc<crate::types::TypeEntry>> {
@@ -106,7 +106,7 @@ fn config_type(c: &Call<'_>) -> Outcome<std::sync::Arc<crate::types::TypeEntry>>
 
 fn get_objects(c: &Call<'_>) -> Outcome {
     let entry = config_type(c)?;
-    Ok(Value::array(c.run.env.objects(&entry.name)))
+    Ok(Value::array(c.run.objects(&entry.name)))
 }
 
 fn template_value(item: &crate::registry::Item) -> Value {
@@ -143,12 +143,12 @@ fn host_name(value: &Value) -> bheka_value::Str {
 
 fn get_service(c: &Call<'_>) -> Outcome {
     let name = format!("{}!{}", host_name(c.argument(0)), to_text(c.argument(1)));
-    Ok(c.run.env.object("Service", &name).unwrap_or_default())
+    Ok(c.run.object("Service", &name).unwrap_or_default())
 }
 
 fn get_services(c: &Call<'_>) -> Outcome {
     let host = host_name(c.argument(0));
-    if c.run.env.object("Host", &host).is_none() {
+    if c.run.object("Host", &host).is_none() {
         return Ok(Value::Empty);
     }
     let of_host = |service: &Value| {
@@ -159,7 +159,7 @@ fn get_services(c: &Call<'_>) -> Outcome {
         })
     };
     Ok(Value::array(
-        c.run.env.objects("Service").into_iter().filter(of_host),
+        c.run.objects("Service").into_iter().filter(of_host),
     ))
 }
 
@@ -173,7 +173,7 @@ fn run_with_activation_context(c: &Call<'_>) -> Outcome {
     let result = call(c.run, function, None, &[]);
     let mut report = Report::default();
     if result.is_ok() {
-        commit(c.run, &mut report);
+        leaving(c.run.depth(), || commit(c.run, &mut report));
     } else {
         registry.take_pending();
     }

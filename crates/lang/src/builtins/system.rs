@@ -9,15 +9,15 @@ use crate::fault::{Fault, Outcome};
 
 pub(super) const SYSTEM: &[Row] = &[
     exact("exit", &["status"], false, exit),
-    exact("get_time", &[], true, |c| {
-        Ok(Value::Number(c.run.env.now().seconds()))
+    variadic("get_time", &[""], true, |c| {
+        Ok(Value::Number(c.run.now().seconds()))
     }),
-    exact("getenv", &["value"], true, getenv),
-    variadic("msi_get_component_path", &["component"], true, |_| {
+    exact("getenv", &["value"], false, getenv),
+    exact("msi_get_component_path", &["component"], true, |_| {
         Ok(Value::string(""))
     }),
     exact("ptr", &["object"], false, ptr),
-    exact("random", &[], true, random),
+    variadic("random", &[""], true, random),
     exact("sleep", &["interval"], false, sleep),
     exact("track_parents", &["child"], true, track_parents),
 ];
@@ -57,10 +57,17 @@ fn random(c: &Call<'_>) -> Outcome {
 /// Longest pause that a script may make.
 const SLEEP_MAX_SECONDS: f64 = 60.0;
 
+/// How many steps a second of pause counts for.
+const SLEEP_STEPS_PER_SECOND: f64 = 1e6;
+
 fn sleep(c: &Call<'_>) -> Outcome {
     let seconds = to_number(c.argument(0))?;
     if seconds > 0.0 {
         let seconds = seconds.min(SLEEP_MAX_SECONDS);
+        c.run.sleeps(seconds)?;
+        // Time counts as work: what has few steps to spend cannot spend hours either.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        c.run.steps((seconds * SLEEP_STEPS_PER_SECOND) as u64)?;
         std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
     }
     Ok(Value::Empty)

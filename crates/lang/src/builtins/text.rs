@@ -4,9 +4,10 @@ use bheka_value::{Str, Value};
 
 use super::{Row, exact, variadic};
 use crate::convert::{to_number, to_text};
+use crate::cost::HEAD_BYTES;
 use crate::eval::call::Call;
 use crate::fault::{Fault, Outcome};
-use crate::run::check_size;
+use crate::run::{check_items, check_size};
 
 pub(super) const STRING: &[Row] = &[
     exact("contains", &["str"], true, contains),
@@ -17,7 +18,7 @@ pub(super) const STRING: &[Row] = &[
     }),
     exact("replace", &["search", "replacement"], true, replace),
     exact("reverse", &[], true, reverse),
-    exact("split", &["delimiters"], true, split),
+    exact("split", &["delims"], true, split),
     variadic("substr", &["start", "len"], true, substr),
     exact("to_string", &[], true, |c| Ok(Value::String(this(c)))),
     exact("trim", &[], true, trim),
@@ -68,22 +69,19 @@ fn find(c: &Call<'_>) -> Outcome {
         Some(start) => position(start)?,
         None => 0,
     };
-    let found = text
-        .as_bytes()
-        .get(start..)
-        .and_then(|rest| find_bytes(rest, needle.as_bytes()))
-        .map(|at| at + start);
+    let found = find_from(&text, &needle, start);
     #[allow(clippy::cast_precision_loss)]
     Ok(Value::Number(found.map_or(-1.0, |at| at as f64)))
 }
 
-fn find_bytes(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+/// Where `needle` stands at or behind a byte. It begins with a character, if it has any.
+fn find_from(text: &str, needle: &str, start: usize) -> Option<usize> {
     if needle.is_empty() {
-        return Some(0);
+        return (start <= text.len()).then_some(start);
     }
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
+    let start = (start..text.len()).find(|at| text.is_char_boundary(*at))?;
+    let at = text.get(start..)?.find(needle)?;
+    Some(start + at)
 }
 
 fn replace(c: &Call<'_>) -> Outcome {
@@ -115,8 +113,13 @@ fn split(c: &Call<'_>) -> Outcome {
     if delimiters.is_empty() {
         return Ok(Value::array([Value::String(text)]));
     }
-    let parts = text.split(|character| delimiters.contains(character));
-    Ok(Value::array(parts.map(Value::string)))
+    c.run
+        .steps(text.len() as u64 / 64 * delimiters.len() as u64)?;
+    let is_delimiter = |character| delimiters.contains(character);
+    let count = text.matches(is_delimiter).count() + 1;
+    check_items(count)?;
+    c.run.bytes((count as u64).saturating_mul(HEAD_BYTES))?;
+    Ok(Value::array(text.split(is_delimiter).map(Value::string)))
 }
 
 fn substr(c: &Call<'_>) -> Outcome {
@@ -125,7 +128,7 @@ fn substr(c: &Call<'_>) -> Outcome {
     }
     let text = this(c);
     let start = position(c.argument(0))?;
-    let Some(rest) = text.as_bytes().get(start..).filter(|_| start <= text.len()) else {
+    let Some(rest) = text.as_bytes().get(start..).filter(|_| start < text.len()) else {
         return Err(Fault::new("String index is out of range"));
     };
     let rest = match c.arguments.get(1) {
@@ -154,7 +157,9 @@ fn trim(c: &Call<'_>) -> Outcome {
 /// In single quotes, single quotes in it escaped.
 fn escape_shell_arg(c: &Call<'_>) -> Outcome {
     let text = to_text(c.argument(0));
-    Ok(Value::from(format!("'{}'", text.replace('\'', "'\\''"))))
+    let text = format!("'{}'", text.replace('\'', "'\\''"));
+    check_size(text.len())?;
+    Ok(Value::from(text))
 }
 
 /// A backslash before what the shell would act on; quotes only where they have no partner.
@@ -186,9 +191,10 @@ fn escape_shell_cmd(c: &Call<'_>) -> Outcome {
     Ok(Value::from(out))
 }
 
-/// `*` and `?` against a whole text, ignoring case is not done. `\` escapes.
+/// `*` and `?` against a whole text; `\` escapes. Letters of ASCII match in either case.
 pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let same = |wanted: Option<&u8>, byte: u8| wanted.is_some_and(|w| w.eq_ignore_ascii_case(&byte));
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -199,8 +205,8 @@ pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
                 continue;
             }
             Some(b'?') => 1,
-            Some(b'\\') if pattern.get(p + 1) == Some(&text[t]) => 2,
-            Some(byte) if *byte == text[t] => 1,
+            Some(b'\\') if same(pattern.get(p + 1), text[t]) => 2,
+            byte if same(byte, text[t]) => 1,
             _ => 0,
         };
         match (width, retry) {
@@ -235,5 +241,8 @@ mod tests {
         assert!(wildcard("a*c", "abbbc"));
         assert!(!wildcard("a*c", "abbb"));
         assert!(wildcard("[ab]", "[ab]"));
+        assert!(wildcard("WEB*", "web1"));
+        assert!(wildcard("web\\*", "WEB*"));
+        assert!(!wildcard("Ä", "ä"));
     }
 }

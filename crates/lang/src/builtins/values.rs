@@ -1,9 +1,10 @@
 //! Conversions, type reflection, JSON, and the methods of all values.
 
-use bheka_value::{JSON_DEPTH_MAX, Value, from_json_with_depth};
+use bheka_value::{Callable, JSON_DEPTH_MAX, Value, from_json_with_depth};
 
 use super::{Row, exact, variadic};
-use crate::convert::{not_an_object, script_json, to_number, to_text};
+use crate::convert::{not_an, script_json, to_flag, to_number, to_text};
+use crate::cost::HEAD_BYTES;
 use crate::diag::{LogLine, Severity};
 use crate::eval::access;
 use crate::eval::call::{Call, call};
@@ -33,11 +34,12 @@ pub(super) const JSON: &[Row] = &[
 
 pub(super) const OBJECT: &[Row] = &[
     exact("clone", &[], true, clone),
-    exact("notify_attribute", &["attribute"], false, |_| {
-        Err(Fault::new("Invalid field ID."))
-    }),
-    exact("to_string", &[], true, |c| {
-        Ok(Value::String(to_text(c.this)))
+    exact("notify_attribute", &["attribute"], false, notify_attribute),
+    exact("to_string", &[], true, |c| match c.this {
+        Value::Empty | Value::Number(_) | Value::Boolean(_) | Value::String(_) => {
+            Err(not_an("Object", "self", c.this))
+        }
+        object => Ok(Value::String(to_text(object))),
     }),
 ];
 
@@ -46,7 +48,7 @@ pub(super) const NUMBER: &[Row] = &[exact("to_string", &[], true, |c| {
 })];
 
 pub(super) const BOOLEAN: &[Row] = &[exact("to_string", &[], true, |c| {
-    Ok(Value::String(to_text(c.this)))
+    Ok(Value::string(if to_flag(c.this)? { "true" } else { "false" }))
 })];
 
 pub(super) const FUNCTION: &[Row] = &[
@@ -61,7 +63,12 @@ pub(super) const REFERENCE: &[Row] = &[
     }),
     exact("set", &["value"], false, |c| {
         let (parent, index) = crate::eval::reference_target(c.this)?;
-        access::set_field(&parent, &index, c.argument(0).clone())?;
+        if matches!(parent, Value::Object(_)) {
+            c.run.weigh(c.argument(0))?;
+        }
+        let change = access::set_field(&parent, &index, c.argument(0).clone())?;
+        c.run.drops(&change.old);
+        c.run.bytes(change.grown)?;
         Ok(Value::Empty)
     }),
 ];
@@ -72,6 +79,23 @@ pub(super) const TYPE: &[Row] = &[exact(
     false,
     |_| Err(Fault::new("Attribute handlers are not supported.")),
 )];
+
+/// Nobody listens to attributes here, but they must be there.
+fn notify_attribute(c: &Call<'_>) -> Outcome {
+    if !matches!(
+        c.this,
+        Value::Array(_) | Value::Dictionary(_) | Value::Function(_) | Value::Object(_)
+    ) {
+        return Err(not_an("Object", "self", c.this));
+    }
+    let name = to_text(c.argument(0));
+    let entry = c.run.env.type_of(c.this);
+    let known = entry.is_some_and(|entry| entry.field(&name).is_some());
+    if known || name.as_str() == "type" {
+        return Ok(Value::Empty);
+    }
+    Err(Fault::new("Invalid field ID."))
+}
 
 fn assert(c: &Call<'_>) -> Outcome {
     if c.argument(0).is_true() {
@@ -106,9 +130,9 @@ fn log(c: &Call<'_>) -> Outcome {
     };
     let message = match value {
         Value::Array(_) | Value::Dictionary(_) => script_json(value),
-        Value::Object(_) if crate::namespace::as_namespace(value).is_some() => script_json(value),
         other => to_text(other).as_str().to_owned(),
     };
+    c.run.bytes(4 * HEAD_BYTES + message.len() as u64)?;
     c.run.env.log(LogLine {
         severity,
         facility,
@@ -121,42 +145,48 @@ fn log(c: &Call<'_>) -> Outcome {
 
 fn decode(c: &Call<'_>) -> Outcome {
     let text = to_text(c.argument(0));
+    c.run.decodes(&text)?;
     from_json_with_depth(text.as_bytes(), JSON_DEPTH_MAX.max(100))
         .map_err(|error| Fault::new(error.to_string()))
 }
 
 fn clone(c: &Call<'_>) -> Outcome {
     match c.this {
-        Value::Array(_) | Value::Dictionary(_) => Ok(c.this.deep_clone()),
+        Value::Array(_) | Value::Dictionary(_) => {
+            c.run.copies(c.this)?;
+            Ok(c.this.deep_clone())
+        }
         Value::Object(_) => Err(Fault::new("Object cannot be cloned.")),
-        other => Ok(other.clone()),
+        Value::Function(_) => Ok(c.this.clone()),
+        other => Err(not_an("Object", "self", other)),
     }
 }
 
 fn function_call(c: &Call<'_>) -> Outcome {
-    let Value::Function(function) = c.this else {
-        return Err(not_an_object(c.this));
-    };
     let Some((this, arguments)) = c.arguments.split_first() else {
         return Err(Fault::new("Too few arguments for call()"));
     };
-    call(c.run, function, this_of(this), arguments)
+    call(c.run, this_function(c)?, Some(this), arguments)
 }
 
 fn function_callv(c: &Call<'_>) -> Outcome {
-    let Value::Function(function) = c.this else {
-        return Err(not_an_object(c.this));
-    };
-    let [this, arguments, ..] = c.arguments else {
-        return Err(Fault::new("Too few arguments for function."));
+    let (this, arguments) = match c.arguments {
+        [this, arguments] => (this, arguments),
+        [_, _, _, ..] => return Err(Fault::new("Too many arguments for function.")),
+        _ => return Err(Fault::new("Too few arguments for function.")),
     };
     match arguments {
-        Value::Array(arguments) => call(c.run, function, this_of(this), &arguments.items()),
-        Value::Empty => call(c.run, function, this_of(this), &[]),
-        other => Err(not_an_object(other)),
+        Value::Array(arguments) => {
+            call(c.run, this_function(c)?, Some(this), &arguments.items())
+        }
+        // Icinga 2 crashes without a list.
+        other => Err(not_an("Array", "args", other)),
     }
 }
 
-fn this_of(value: &Value) -> Option<&Value> {
-    (!value.is_empty()).then_some(value)
+fn this_function<'c>(c: &Call<'c>) -> Outcome<&'c std::sync::Arc<dyn Callable>> {
+    match c.this {
+        Value::Function(function) => Ok(function),
+        other => Err(not_an("Function", "self", other)),
+    }
 }

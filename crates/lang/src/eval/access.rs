@@ -2,14 +2,15 @@
 
 use bheka_syntax::ast::Expr;
 use bheka_value::schema::{Flags, Naming};
-use bheka_value::{Str, Value};
+use bheka_value::{Array, Dictionary, Str, Value};
 
 use super::{Frame, eval};
 use crate::convert::{parse_integer, to_text};
+use crate::cost::ENTRY_BYTES;
 use crate::draft::as_draft;
 use crate::fault::{Eval, Fault, Outcome};
-use crate::namespace::as_namespace;
-use crate::run::{Run, check_size};
+use crate::namespace::{Namespace, as_namespace};
+use crate::run::{Run, check_items};
 use crate::suggest::Unknown;
 
 /// The value of a variable: locals, then `this`, then what is imported, then the globals.
@@ -24,7 +25,7 @@ pub(crate) fn variable(frame: &mut Frame<'_>, name: &str, expr: &Expr) -> Eval {
     if let Some(holder) = find_import(frame, name, expr)? {
         return Ok(get(frame.run, &holder, name)?);
     }
-    match frame.run.env.globals.get(name) {
+    match frame.run.global(name) {
         Some(value) => Ok(value),
         None => {
             let message = format!("Tried to access undefined script variable '{name}'");
@@ -210,40 +211,38 @@ fn navigation(run: &Run<'_>, context: &Value, name: &str) -> Option<Value> {
         return None;
     }
     let host = draft.get("host_name")?;
-    Some(run.env.object("Host", &to_text(&host)).unwrap_or_default())
+    Some(run.object("Host", &to_text(&host)).unwrap_or_default())
+}
+
+/// What an assignment did to what holds the value.
+#[derive(Default)]
+pub(crate) struct Change {
+    /// What was there, as far as it is known.
+    pub(crate) old: Value,
+    /// Bytes by which it grew.
+    pub(crate) grown: u64,
 }
 
 /// `context[index] = value`
-pub(crate) fn set_field(context: &Value, index: &Value, value: Value) -> Outcome<()> {
+pub(crate) fn set_field(context: &Value, index: &Value, value: Value) -> Outcome<Change> {
     let name: Str = to_text(index);
     match context {
-        Value::Dictionary(dictionary) => dictionary
-            .set(name, value)
-            .map_err(|_| Fault::script("Value in dictionary must not be modified.")),
+        Value::Dictionary(dictionary) => set_entry(dictionary, name, value),
         Value::Array(array) => {
             let index = parse_integer(&name)?;
             let at = usize::try_from(index)
                 .map_err(|_| Fault::script(format!("Array index '{index}' is out of bounds.")))?;
-            check_size(at)?;
-            let mut items = array
-                .write()
-                .map_err(|_| Fault::script("Array must not be modified."))?;
-            if at >= items.len() {
-                items.resize(at + 1, Value::Empty);
-            }
-            if let Some(slot) = items.get_mut(at) {
-                *slot = value;
-            }
-            Ok(())
+            set_item(array, at, value)
         }
         Value::Object(object) => {
             if let Some(namespace) = as_namespace(context) {
-                return namespace.set(&name, value);
+                return set_in_namespace(namespace, &name, value);
             }
             if let Some(draft) = as_draft(context) {
-                return draft.set(&name, value);
+                return draft.set(&name, value).map(|()| Change::default());
             }
-            object.set_attribute(&name, value).map_err(|error| Fault {
+            let set = object.set_attribute(&name, value);
+            set.map(|()| Change::default()).map_err(|error| Fault {
                 message: error.message,
                 location: error.location,
                 complete: true,
@@ -257,4 +256,50 @@ pub(crate) fn set_field(context: &Value, index: &Value, value: Value) -> Outcome
             .code("unknown-attribute")),
         other => Err(crate::convert::not_an_object(other)),
     }
+}
+
+fn set_entry(dictionary: &Dictionary, name: Str, value: Value) -> Outcome<Change> {
+    let bytes = ENTRY_BYTES + name.len() as u64;
+    let mut entries = dictionary
+        .write()
+        .map_err(|_| Fault::script("Value in dictionary must not be modified."))?;
+    let old = entries.insert(name, value);
+    let count = entries.len();
+    drop(entries);
+    match old {
+        Some(old) => Ok(Change { old, grown: 0 }),
+        None => {
+            check_items(count)?;
+            Ok(Change {
+                old: Value::Empty,
+                grown: bytes,
+            })
+        }
+    }
+}
+
+fn set_item(array: &Array, at: usize, value: Value) -> Outcome<Change> {
+    check_items(at)?;
+    let mut items = array
+        .write()
+        .map_err(|_| Fault::script("Array must not be modified."))?;
+    let mut change = Change::default();
+    if at >= items.len() {
+        change.grown = ((at - items.len() + 1) * size_of::<Value>()) as u64;
+        items.resize(at + 1, Value::Empty);
+    }
+    if let Some(slot) = items.get_mut(at) {
+        change.old = std::mem::replace(slot, value);
+    }
+    Ok(change)
+}
+
+fn set_in_namespace(namespace: &Namespace, name: &str, value: Value) -> Outcome<Change> {
+    let mut change = Change::default();
+    match namespace.get(name) {
+        Some(old) => change.old = old,
+        None => change.grown = ENTRY_BYTES + name.len() as u64,
+    }
+    namespace.set(name, value)?;
+    Ok(change)
 }

@@ -6,7 +6,8 @@ use bheka_syntax::ast::{AssignOp, BinaryOp, Expr, ExprKind};
 use bheka_value::{Modification, Str, Value};
 
 use super::{Frame, access, eval, eval_block, ops, reference};
-use crate::convert::to_text;
+use crate::convert::{not_an_object, to_text};
+use crate::cost::own_bytes;
 use crate::draft::as_draft;
 use crate::fault::{Eval, Fault};
 use crate::namespace::{Namespace, namespace_value};
@@ -38,13 +39,14 @@ pub(super) fn eval_assign(
     let mut new = eval(frame, value)?;
     if let Some(operator) = binary_of(operator) {
         let old = access::get_field(frame.run, &place.parent, &place.index)?;
-        new = ops::binary(operator, &old, &new)?;
+        new = ops::counted(frame.run, operator, &old, &new)?;
     }
     if place.in_object && is_collection(&new) && is_shared(frame, value) {
         // What constants hold must not change when one object changes its attributes.
+        frame.run.copies(&new)?;
         new = new.deep_clone();
     }
-    access::set_field(&place.parent, &place.index, new)?;
+    store(frame, &place, new)?;
     if let (Some(hints), Some(path)) = (frame.hints, place.path) {
         let location = frame.location(expr.span);
         let operator = symbol(operator);
@@ -55,6 +57,19 @@ pub(super) fn eval_assign(
         });
     }
     Ok(Value::Empty)
+}
+
+/// Sets the value of a place, and counts what that takes.
+fn store(frame: &Frame<'_>, place: &Place, new: Value) -> Eval<()> {
+    let run = frame.run;
+    if matches!(place.parent, Value::Object(_)) {
+        // Attributes that are no collections make a text of one.
+        run.weigh(&new)?;
+    }
+    let change = access::set_field(&place.parent, &place.index, new)?;
+    run.drops(&change.old);
+    run.bytes(change.grown)?;
+    Ok(())
 }
 
 fn binary_of(operator: AssignOp) -> Option<BinaryOp> {
@@ -229,6 +244,7 @@ fn index_place(
         }
     };
     let index = eval(frame, index)?;
+    frame.run.weigh(&index)?;
     if let Some(path) = &mut path {
         path.push(to_text(&index));
     }
@@ -248,7 +264,7 @@ fn create_missing(place: &Place, frame: &Frame<'_>) -> Eval<()> {
         Value::Empty
     };
     if old.is_empty() {
-        access::set_field(&place.parent, &place.index, Value::dictionary::<&str>([]))?;
+        store(frame, place, Value::dictionary::<&str>([]))?;
     }
     Ok(())
 }
@@ -282,7 +298,8 @@ pub(super) fn eval_define(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
     Ok(Value::Empty)
 }
 
-/// `namespace A.B { }` opens, or makes, a namespace below the globals.
+/// `namespace A.B { }` makes a namespace whose entries are constants, and puts it below the
+/// globals once its body is done. One of that name is replaced.
 fn eval_namespace(frame: &mut Frame<'_>, name: &Expr, body: &[Expr]) -> Eval {
     let outer = std::mem::replace(&mut frame.this, frame.run.env.globals_value.clone());
     let place = resolve(frame, name, true, true);
@@ -290,30 +307,23 @@ fn eval_namespace(frame: &mut Frame<'_>, name: &Expr, body: &[Expr]) -> Eval {
     let Some(place) = place? else {
         return Err(Fault::script("Expression cannot be assigned to.").into());
     };
-    let old = access::get_field(frame.run, &place.parent, &place.index)?;
-    let value = if crate::namespace::as_namespace(&old).is_some() {
-        old
-    } else {
-        let new = namespace_value(&Arc::new(Namespace::default()));
-        if let Some(globals) = crate::namespace::as_namespace(&place.parent) {
-            globals.define(to_text(&place.index), new.clone());
-        } else {
-            access::set_field(&place.parent, &place.index, new.clone())?;
-        }
-        new
-    };
-    let Some(namespace) = crate::namespace::as_namespace(&value) else {
-        return Ok(Value::Empty);
-    };
+    if matches!(
+        place.parent,
+        Value::Number(_) | Value::Boolean(_) | Value::String(_)
+    ) {
+        return Err(not_an_object(&place.parent).into());
+    }
+    let namespace = Arc::new(Namespace::default());
+    namespace.set_defining();
+    let value = namespace_value(&namespace);
+    frame.run.bytes(own_bytes(&value))?;
     let mut inner = Frame::with(
         frame.run,
         &frame.source,
         bheka_value::Map::new(),
         value.clone(),
     );
-    let before = namespace.set_defining(true);
-    let result = eval_block(&mut inner, &body.to_vec());
-    namespace.set_defining(before);
-    result?;
+    eval_block(&mut inner, &body.to_vec())?;
+    access::set_field(&place.parent, &place.index, value)?;
     Ok(Value::Empty)
 }

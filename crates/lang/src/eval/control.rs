@@ -24,6 +24,7 @@ pub(super) fn eval_control(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
             }
         }
         ExprKind::While { condition, body } => {
+            frame.run.forbid_in_sandbox("While loops are")?;
             while eval(frame, condition)?.is_true() {
                 if !eval_round(frame, body)? {
                     break;
@@ -37,6 +38,7 @@ pub(super) fn eval_control(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
             collection,
             body,
         } => {
+            frame.run.forbid_in_sandbox("For loops are")?;
             let collection = eval(frame, collection)?;
             eval_for(frame, key.as_deref(), value, &collection, body)
         }

@@ -9,6 +9,7 @@ use bheka_value::{Modification, Str, Value};
 
 use super::{Frame, access, call, eval};
 use crate::convert::{kind_name, not_an_object, to_text};
+use crate::cost::{DECLARATION_BYTES, PLACE};
 use crate::draft::as_draft;
 use crate::fault::{Eval, Fault, Stop};
 use crate::registry::{Body, GroupRule, Item, Rule, redefined};
@@ -41,10 +42,10 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
         .any(|e| matches!(e.kind, ExprKind::AssignWhere(_) | ExprKind::IgnoreWhere(_)));
     let env = Arc::clone(frame.run.env);
     if !env.registry.is_open() {
-        return Err(
-            Fault::new("Objects may not be created outside of an activation context.").into(),
-        );
+        let fault = Fault::new("Objects may not be created outside of an activation context.");
+        return Err(fault.located(|| location).into());
     }
+    frame.run.bytes(DECLARATION_BYTES)?;
     let scope = call::capture(frame, &object.captures)?;
     let item = Arc::new(Item {
         entry: Arc::clone(&entry),
@@ -185,6 +186,7 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
         Some(name) => to_text(&eval(frame, name)?),
         None => Str::default(),
     };
+    frame.run.bytes(DECLARATION_BYTES)?;
     let scope = call::capture(frame, &apply.captures)?;
     env.registry.add_rule(Rule {
         entry: Arc::clone(entry),
@@ -230,6 +232,8 @@ pub(super) fn eval_import(frame: &mut Frame<'_>, name: &Expr, expr: &Expr) -> Ev
 /// local there.
 pub(crate) fn run_item(frame: &mut Frame<'_>, item: &Item) -> Eval {
     frame.run.enter()?;
+    // The name in the list of templates.
+    frame.run.bytes(PLACE)?;
     for (name, value) in &item.scope {
         frame.set_local(name.clone(), value.clone());
     }

@@ -26,7 +26,7 @@ pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
             let pattern = pattern_text(frame, pattern.as_deref())?;
             let root = absolute(frame, &path)?;
             let origin = inherited(frame);
-            for file in files::recursive(sources(frame)?, &root, &pattern, files::FILE)? {
+            for file in files::recursive(frame.run, sources(frame)?, &root, &pattern, files::FILE)? {
                 include_file(frame, &file, origin.clone())?;
             }
             Ok(Value::Empty)
@@ -118,7 +118,8 @@ fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
         Err(_) if has_wildcard => return Ok(Value::Empty),
         other => other?,
     };
-    let found = files::glob(sources, &full, files::FILE | files::DIRECTORY);
+    let kinds = files::FILE | files::DIRECTORY;
+    let found = files::glob(frame.run, sources, &full, kinds)?;
     if found.is_empty() && !has_wildcard {
         return Err(not_in_directory(frame, path, &full).into());
     }
@@ -139,7 +140,7 @@ fn include_zones(frame: &mut Frame<'_>, package: &Str, path: &str, pattern: &str
             directory: None,
         };
         let directory = format!("{root}/{}", entry.name);
-        for file in files::recursive(sources, &directory, pattern, files::FILE)? {
+        for file in files::recursive(frame.run, sources, &directory, pattern, files::FILE)? {
             include_file(frame, &file, origin.clone())?;
         }
     }
@@ -151,6 +152,7 @@ pub(crate) fn include_file(frame: &mut Frame<'_>, path: &str, mut origin: Origin
     let bytes = sources(frame)?
         .read(path)
         .map_err(|error| Fault::new(format!("Could not open file '{path}': {error}")))?;
+    frame.run.parses(bytes.len())?;
     let text = files::decode(&bytes);
     origin.directory = Some(files::directory_of(path).to_owned());
     run_text(frame, path, &text, origin)

@@ -19,6 +19,7 @@ use bheka_value::{Array, Value};
 
 pub(crate) use frame::Frame;
 
+use crate::cost::own_bytes;
 use crate::fault::{Eval, Fault, Stop};
 
 /// Evaluates an expression.
@@ -83,7 +84,7 @@ fn eval_kind(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
         K::Null | K::Number(_) | K::Boolean(_) | K::String(_) => Ok(Value::Empty),
         K::This => Ok(frame.this.clone()),
         K::Locals => Ok(frame.locals_value()),
-        K::Globals => Ok(frame.run.env.globals_value.clone()),
+        K::Globals => Ok(frame.run.globals()),
         K::CurrentFilename => Ok(Value::string(&*frame.source.path)),
         K::CurrentLine => Ok(Value::Number(f64::from(frame.source.line(expr.span)))),
         K::Function(function) => call::eval_function(frame, function),
@@ -103,11 +104,12 @@ fn eval_kind(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
         K::Include { .. } | K::IncludeRecursive { .. } | K::IncludeZones { .. } => {
             include::eval_include(frame, expr)
         }
-        K::Library(_) | K::Using(_) => {
+        K::Library(_) => {
             frame.run.forbid_in_sandbox("Loading libraries is")?;
             Ok(Value::Empty)
         }
-        K::AssignWhere(_) | K::IgnoreWhere(_) | K::Debugger => Ok(Value::Empty),
+        // What is used was noted when the text was parsed.
+        K::AssignWhere(_) | K::IgnoreWhere(_) | K::Debugger | K::Using(_) => Ok(Value::Empty),
         K::Error => Err(Fault::script("Text that did not parse cannot be evaluated.").into()),
     }
 }
@@ -115,6 +117,7 @@ fn eval_kind(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
 fn eval_index(frame: &mut Frame<'_>, base: &Expr, index: &Expr) -> Eval {
     let base = eval(frame, base)?;
     let index = eval(frame, index)?;
+    frame.run.weigh(&index)?;
     Ok(access::get_field(frame.run, &base, &index)?)
 }
 
@@ -127,7 +130,7 @@ fn eval_binary(frame: &mut Frame<'_>, operator: BinaryOp, left: &Expr, right: &E
         _ => {}
     }
     let right = eval(frame, right)?;
-    Ok(ops::binary(operator, &left, &right)?)
+    Ok(ops::counted(frame.run, operator, &left, &right)?)
 }
 
 fn eval_unary(frame: &mut Frame<'_>, operator: UnaryOp, operand: &Expr) -> Eval {
@@ -153,13 +156,16 @@ fn eval_array(frame: &mut Frame<'_>, items: &[Expr]) -> Eval {
     for item in items {
         values.push(eval(frame, item)?);
     }
-    Ok(Value::Array(Arc::new(Array::new(values))))
+    let array = Value::Array(Arc::new(Array::new(values)));
+    frame.run.bytes(own_bytes(&array))?;
+    Ok(array)
 }
 
 /// `{ a = 1 }`: a new dictionary is `this`, and assignments are to it even where a local variable
 /// has the same name.
 fn eval_dictionary(frame: &mut Frame<'_>, block: &Block) -> Eval {
     let dictionary = Value::dictionary::<&str>([]);
+    frame.run.bytes(own_bytes(&dictionary))?;
     let outer = std::mem::replace(&mut frame.this, dictionary);
     let hints = frame.hints.take();
     let result = eval_entries(frame, block);

@@ -6,9 +6,9 @@ use bheka_syntax::ast::BinaryOp;
 use bheka_value::{Array, MAX_NESTING, Value};
 
 use crate::builtins::datetime::DateTime;
-use crate::convert::{kind_name, script_json, to_int32, to_number, to_text};
+use crate::convert::{kind_name, not_an_object, script_json, to_int32, to_number, to_text};
 use crate::fault::{Fault, Outcome};
-use crate::run::check_size;
+use crate::run::{Run, check_items, check_size};
 
 fn refused(symbol: &str, left: &Value, right: &Value) -> Fault {
     Fault::new(format!(
@@ -16,6 +16,43 @@ fn refused(symbol: &str, left: &Value, right: &Value) -> Fault {
         kind_name(left),
         kind_name(right)
     ))
+}
+
+/// What the operators take for nothing: `null` and the empty string.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Empty => true,
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+/// Both as numbers, when both are numbers or blank and not both blank.
+fn lenient_numbers(left: &Value, right: &Value) -> Option<(f64, f64)> {
+    if let (Value::Number(left), Value::Number(right)) = (left, right) {
+        return Some((*left, *right));
+    }
+    let blank_as_null = |value: &Value| {
+        if is_blank(value) {
+            Value::Empty
+        } else {
+            value.clone()
+        }
+    };
+    numbers(&blank_as_null(left), &blank_as_null(right))
+}
+
+/// Both as dates, when each is a date or blank and not both are blank.
+///
+/// # Errors
+/// When one is blank.
+fn dates(left: &Value, right: &Value) -> Outcome<Option<(f64, f64)>> {
+    match (date(left), date(right)) {
+        (Some(left), Some(right)) => Ok(Some((left.seconds(), right.seconds()))),
+        (Some(_), None) if is_blank(right) => Err(Fault::new("Not a DateTime value.")),
+        (None, Some(_)) if is_blank(left) => Err(Fault::new("Not a DateTime value.")),
+        _ => Ok(None),
+    }
 }
 
 /// Both as numbers, when both are numbers or empty and not both empty.
@@ -32,21 +69,56 @@ fn date(value: &Value) -> Option<&DateTime> {
     value.as_object()?.as_any().downcast_ref::<DateTime>()
 }
 
+/// [`binary`], with its work counted.
+pub(crate) fn counted(
+    run: &Run<'_>,
+    operator: BinaryOp,
+    left: &Value,
+    right: &Value,
+) -> Outcome {
+    if is_small(left) && is_small(right) {
+        return binary(operator, left, right);
+    }
+    match operator {
+        BinaryOp::In | BinaryOp::NotIn => run.weigh(right)?,
+        BinaryOp::Subtract => {
+            let times = right.as_array().map_or(0, |items| items.len() as u64);
+            run.weigh_times(left, times + 1)?;
+            let times = left.as_array().map_or(0, |items| items.len() as u64);
+            run.weigh_times(right, times + 1)?;
+        }
+        BinaryOp::Add => {
+            let result = add(left, right)?;
+            run.made(&result)?;
+            return Ok(result);
+        }
+        _ => {
+            run.weigh(left)?;
+            run.weigh(right)?;
+        }
+    }
+    let result = binary(operator, left, right)?;
+    run.made(&result)?;
+    Ok(result)
+}
+
+fn is_small(value: &Value) -> bool {
+    matches!(value, Value::Empty | Value::Number(_) | Value::Boolean(_))
+}
+
 /// Any operator but the short-circuiting ones.
 pub(crate) fn binary(operator: BinaryOp, left: &Value, right: &Value) -> Outcome {
     match operator {
         BinaryOp::Add => add(left, right),
         BinaryOp::Subtract => subtract(left, right),
-        BinaryOp::Multiply => match numbers(left, right) {
+        BinaryOp::Multiply => match lenient_numbers(left, right) {
             Some((left, right)) => Ok(Value::Number(left * right)),
             None => Err(refused("*", left, right)),
         },
-        BinaryOp::Divide => divide("/", left, right, |l, r| (r != 0.0).then(|| l / r)),
-        BinaryOp::Modulo => divide("%", left, right, |l, r| {
-            let divisor = to_int32(r);
-            (divisor != 0).then(|| f64::from(to_int32(l).wrapping_rem(divisor)))
-        }),
-        BinaryOp::Xor => integers("^", left, right, |l, r| l ^ r),
+        BinaryOp::Divide => divide(left, right),
+        BinaryOp::Modulo => modulo(left, right),
+        // Icinga 2's text names this operator so.
+        BinaryOp::Xor => integers("&", left, right, |l, r| l ^ r),
         BinaryOp::BinaryAnd => integers("&", left, right, |l, r| l & r),
         BinaryOp::BinaryOr => integers("|", left, right, |l, r| l | r),
         // The processor takes the shift modulo 32.
@@ -91,19 +163,22 @@ fn add(left: &Value, right: &Value) -> Outcome {
             text.push_str(&right);
             Ok(Value::from(text))
         }
-        (Value::Array(items), Value::Empty) | (Value::Empty, Value::Array(items)) => {
+        (Value::Array(items), blank) | (blank, Value::Array(items)) if is_blank(blank) => {
             Ok(Value::array(items.items()))
         }
         (Value::Array(left), Value::Array(right)) => {
             let mut items = left.items();
             items.extend(right.items());
-            check_size(items.len())?;
+            check_items(items.len())?;
             Ok(Value::Array(Arc::new(Array::new(items))))
         }
-        (Value::Dictionary(entries), Value::Empty) | (Value::Empty, Value::Dictionary(entries)) => {
+        (Value::Dictionary(entries), blank) | (blank, Value::Dictionary(entries))
+            if is_blank(blank) =>
+        {
             Ok(Value::dictionary(entries.entries()))
         }
         (Value::Dictionary(left), Value::Dictionary(right)) => {
+            check_items(left.len().saturating_add(right.len()))?;
             let mut entries = left.entries();
             entries.extend(right.entries());
             Ok(Value::dictionary(entries))
@@ -128,42 +203,57 @@ fn subtract(left: &Value, right: &Value) -> Outcome {
                 .filter(|item| !right.iter().any(|other| equal(item, other)));
             Ok(Value::array(kept))
         }
-        (Value::Array(items), Value::Empty) => Ok(Value::array(items.items())),
-        (Value::Empty, Value::Array(_)) => Ok(Value::array([])),
+        // Icinga 2 crashes here unless the array is empty.
+        (Value::Array(items), Value::Empty) if items.is_empty() => Ok(Value::array([])),
+        (Value::Array(_), Value::String(text)) if text.is_empty() => Err(not_an_object(right)),
+        (blank, Value::Array(_)) if is_blank(blank) => Ok(Value::array([])),
         (Value::Object(_), Value::Number(seconds)) if date(left).is_some() => {
             Ok(date(left).map_or(Value::Empty, |date| date.shifted(-seconds)))
         }
-        (Value::Object(_), Value::Object(_)) => match (date(left), date(right)) {
-            (Some(left), Some(right)) => Ok(Value::Number(left.seconds() - right.seconds())),
-            _ => Err(refused("-", left, right)),
+        _ => match dates(left, right)? {
+            Some((left, right)) => Ok(Value::Number(left - right)),
+            None => Err(refused("-", left, right)),
         },
-        (Value::Empty, Value::Object(_)) if date(right).is_some() => {
-            Err(Fault::new("Not a DateTime value."))
-        }
-        _ => Err(refused("-", left, right)),
     }
 }
 
-fn divide(
-    symbol: &str,
-    left: &Value,
-    right: &Value,
-    compute: impl FnOnce(f64, f64) -> Option<f64>,
-) -> Outcome {
-    if right.is_empty() {
-        return Err(Fault::new(format!(
-            "Right-hand side argument for operator {symbol} is Empty."
-        )));
+fn blank_divisor(symbol: &str) -> Fault {
+    Fault::new(format!(
+        "Right-hand side argument for operator {symbol} is Empty."
+    ))
+}
+
+fn zero_divisor(symbol: &str) -> Fault {
+    Fault::new(format!(
+        "Right-hand side argument for operator {symbol} is 0."
+    ))
+}
+
+fn divide(left: &Value, right: &Value) -> Outcome {
+    if is_blank(right) {
+        return Err(blank_divisor("/"));
     }
-    let Some((l, r)) = numbers(left, right) else {
-        return Err(refused(symbol, left, right));
+    match lenient_numbers(left, right) {
+        Some((_, 0.0)) => Err(zero_divisor("/")),
+        Some((left, right)) => Ok(Value::Number(left / right)),
+        None => Err(refused("/", left, right)),
+    }
+}
+
+/// Of whole numbers. Only the type of the divisor counts; the other side is converted.
+fn modulo(left: &Value, right: &Value) -> Outcome {
+    if is_blank(right) {
+        return Err(blank_divisor("%"));
+    }
+    let Value::Number(divisor) = right else {
+        return Err(refused("%", left, right));
     };
-    match compute(l, r) {
-        Some(number) => Ok(Value::Number(number)),
-        None => Err(Fault::new(format!(
-            "Right-hand side argument for operator {symbol} is 0."
-        ))),
+    let divisor = to_int32(*divisor);
+    if divisor == 0 {
+        return Err(zero_divisor("%"));
     }
+    let left = to_int32(to_number(left)?);
+    Ok(Value::Number(f64::from(left.wrapping_rem(divisor))))
 }
 
 fn integers(
@@ -172,7 +262,7 @@ fn integers(
     right: &Value,
     compute: impl FnOnce(i32, i32) -> i32,
 ) -> Outcome {
-    match numbers(left, right) {
+    match lenient_numbers(left, right) {
         Some((l, r)) => Ok(Value::Number(f64::from(compute(to_int32(l), to_int32(r))))),
         None => Err(refused(symbol, left, right)),
     }
@@ -205,23 +295,26 @@ fn compare_within(symbol: &str, left: &Value, right: &Value, depth: usize) -> Ou
     if let (Value::String(left), Value::String(right)) = (left, right) {
         return Ok(decide(Some(left.as_str().cmp(right.as_str()))));
     }
-    if let Some((left, right)) = numbers(left, right) {
+    if let Some((left, right)) = lenient_numbers(left, right) {
         return Ok(decide(left.partial_cmp(&right)));
     }
-    if let (Some(left), Some(right)) = (date(left), date(right)) {
-        return Ok(decide(left.seconds().partial_cmp(&right.seconds())));
+    if let Some((left, right)) = dates(left, right)? {
+        return Ok(decide(left.partial_cmp(&right)));
     }
     if let (Value::Array(left), Value::Array(right), "<" | ">") = (left, right, symbol) {
         let (left, right) = (left.items(), right.items());
-        for (l, r) in left.iter().zip(&right) {
-            if compare_within("<", l, r, depth + 1)? {
-                return Ok(symbol == "<");
+        // The shorter one goes on with `null`.
+        let at = |items: &[Value], index: usize| items.get(index).cloned().unwrap_or_default();
+        for index in 0..left.len().max(right.len()) {
+            let (l, r) = (at(&left, index), at(&right, index));
+            if compare_within(symbol, &l, &r, depth + 1)? {
+                return Ok(true);
             }
-            if compare_within(">", l, r, depth + 1)? {
-                return Ok(symbol == ">");
+            if compare_within(symbol, &r, &l, depth + 1)? {
+                return Ok(false);
             }
         }
-        return Ok(decide(Some(left.len().cmp(&right.len()))));
+        return Ok(false);
     }
     Err(refused(symbol, left, right))
 }
@@ -272,7 +365,7 @@ fn equal_within(left: &Value, right: &Value, depth: usize) -> bool {
 
 fn contained(needle: &Value, haystack: &Value) -> Outcome<bool> {
     match haystack {
-        Value::Empty => Ok(false),
+        blank if is_blank(blank) => Ok(false),
         Value::Array(items) => Ok(items.items().iter().any(|item| equal(item, needle))),
         other => Err(Fault::script(format!(
             "Invalid right side argument for 'in' operator: {}",

@@ -9,6 +9,7 @@ use bheka_value::{Str, Value};
 
 use super::Report;
 use crate::convert::to_text;
+use crate::cost::DECLARATION_BYTES;
 use crate::draft::{Draft, draft_value};
 use crate::eval::declare::check_item;
 use crate::eval::{Frame, eval};
@@ -86,6 +87,10 @@ fn apply_rule(
     let Ok(collection) = eval(&mut frame, &for_loop.collection) else {
         return;
     };
+    if let Err(fault) = run.weigh(&collection) {
+        results.push(Err(fault.at(rule.location.clone())));
+        return;
+    }
     let refuse = |text: &str| Fault::script(text).at(rule.location.clone());
     match (collection, &for_loop.key) {
         (Value::Array(_), Some(_)) => {
@@ -130,6 +135,11 @@ fn apply_instance(
         }
     };
     if !matches {
+        return;
+    }
+    let counted = frame.run.step().and_then(|()| frame.run.bytes(DECLARATION_BYTES));
+    if let Err(fault) = counted {
+        results.push(Err(fault.at(rule.location.clone())));
         return;
     }
     rule.matched.store(true, Ordering::Release);

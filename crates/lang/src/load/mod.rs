@@ -114,6 +114,13 @@ impl Globals {
         Some(value)
     }
 
+    /// An object of the configuration by type and full name: the declaration until the daemon is
+    /// attached, the live object from then on.
+    #[must_use]
+    pub fn object(&self, type_name: &str, name: &str) -> Option<Value> {
+        self.env.object(type_name, name)
+    }
+
     /// All globals and the attributes of `System.Configuration`, without functions and types:
     /// what macros, `variable list` and the generation need.
     #[must_use]
@@ -236,7 +243,7 @@ fn evaluate_file(run: &Run<'_>, path: &str, mut origin: Origin, report: &mut Rep
 
 fn evaluate_zone(run: &Run<'_>, dir: &ZoneDir, report: &mut Report) {
     let Some(sources) = run.sources else { return };
-    match files::recursive(sources, &dir.path, "*.conf", files::FILE) {
+    match files::recursive(run, sources, &dir.path, "*.conf", files::FILE) {
         Ok(found) => {
             for file in found {
                 let zone = Some(Str::from(&dir.zone));
@@ -324,10 +331,15 @@ fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
             }
         }
     }
+    let made = env.registry.made();
+    let failed = std::mem::take(&mut report.failed);
+    for draft in made.iter().map(|(draft, _)| draft).chain(&failed) {
+        report.endless(env, draft);
+    }
+    report.failed = failed;
     report.close();
     let failed = report.failed.iter();
     let failed = failed.filter_map(|draft| declare(draft, false)).collect();
-    let made = env.registry.made();
     let declarations = made
         .iter()
         .filter_map(|(draft, ignore)| declare(draft, *ignore))

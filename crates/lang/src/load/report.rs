@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use bheka_value::{Doubts, Location, Str, Suggester};
+use bheka_value::{Doubts, Location, Str, Suggester, Value};
 use rustc_hash::FxHashMap;
 
+use crate::cost::check_finite;
 use crate::diag::LangDiagnostic;
 use crate::doubt::Slip;
 use crate::draft::Draft;
@@ -31,6 +32,13 @@ pub(crate) struct Report {
     /// Positions of errors, and how often they came again.
     known: FxHashMap<(Option<Location>, String), (usize, usize)>,
     suggester: Suggester,
+}
+
+fn is_plain(value: &Value) -> bool {
+    !matches!(
+        value,
+        Value::Array(_) | Value::Dictionary(_) | Value::Object(_)
+    )
 }
 
 impl Report {
@@ -76,6 +84,24 @@ impl Report {
             }
         }
         failed
+    }
+
+    /// Takes away attributes whose values nobody could write down, and says so.
+    pub(crate) fn endless(&mut self, env: &Env, draft: &Draft) {
+        let nested: Vec<(Str, Value)> = {
+            let state = draft.read();
+            let values = state.attributes.iter();
+            let nested = values.filter(|(_, value)| !is_plain(value));
+            nested.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        for (name, value) in nested {
+            let Err(mut fault) = check_finite(&value) else {
+                continue;
+            };
+            draft.write().attributes.remove(&name);
+            fault.message = format!("Attribute '{name}': {}", fault.message);
+            self.fault_of(env, fault.at(draft.location.clone()), Some(draft));
+        }
     }
 
     /// An object, or what a rule makes, is missing.

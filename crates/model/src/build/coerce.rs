@@ -1,18 +1,7 @@
 //! Giving a value the type of its attribute, as an assignment in Icinga 2 does.
 
-use bheka_value::schema::{FieldInfo, FieldKind};
+use bheka_value::schema::{FieldInfo, FieldKind, Flags};
 use bheka_value::{Value, format_number};
-
-/// Attributes that hold whole numbers; fractions are cut off.
-const WHOLE: &[&str] = &[
-    "max_check_attempts",
-    "flush_threshold",
-    "entry_type",
-    "db_index",
-    "max_anonymous_clients",
-    "concurrent_checks",
-    "port",
-];
 
 /// The value in the type of the attribute; `None` when it has it already.
 ///
@@ -23,7 +12,7 @@ pub(super) fn coerce(field: &FieldInfo, value: &Value) -> Result<Option<Value>, 
         FieldKind::Any | FieldKind::CheckResult => Ok(None),
         FieldKind::Number | FieldKind::Duration | FieldKind::Timestamp | FieldKind::Enum => {
             let number = number_of(value)?;
-            let cut = number.fract() != 0.0 && WHOLE.contains(&field.name);
+            let cut = number.fract() != 0.0 && field.flags.has(Flags::WHOLE);
             match value {
                 Value::Number(_) if !cut => Ok(None),
                 _ => Ok(Some(Value::Number(if cut {

@@ -25,7 +25,7 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
         let mut path: Vec<Str> = vec!["env".into()];
         for (key, value) in env.read().iter() {
             path.push(key.clone());
-            shapes::check_value(&mut path, value, Shape::Macro, faults);
+            shapes::check_value(&mut path, value, Shape::MacroOrFunction, faults);
             path.pop();
         }
     }
@@ -50,7 +50,7 @@ fn check_line(draft: &Draft, faults: &mut Vec<Fault>) {
         }
         _ => {}
     }
-    if !draft.get("arguments").is_empty() && !matches!(command, Value::Array(_) | Value::Empty) {
+    if !draft.get("arguments").is_empty() && !matches!(command, Value::Array(_)) {
         faults.push(Fault::attribute(
             "command",
             "Attribute 'command' must be an array if the 'arguments' attribute is set.",
@@ -60,7 +60,7 @@ fn check_line(draft: &Draft, faults: &mut Vec<Fault>) {
 
 fn check_arguments(draft: &Draft, faults: &mut Vec<Fault>) {
     let arguments = match draft.set("arguments") {
-        None | Some(Value::Empty | Value::Function(_)) => return,
+        None | Some(Value::Empty) => return,
         Some(Value::Dictionary(arguments)) => arguments,
         Some(_) => {
             faults.push(Fault::attribute("arguments", "Invalid type."));

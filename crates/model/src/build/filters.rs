@@ -2,12 +2,27 @@
 
 use bheka_value::Value;
 
+use super::advice::Wanted;
 use super::{Draft, Fault};
 
 /// Bits of the service states, of the host states, and of the notification types.
 const SERVICE_STATES: u32 = 1 | 2 | 4 | 8;
 const HOST_STATES: u32 = 16 | 32;
 const TYPES_ALL: u32 = 511;
+
+/// The names that filters take.
+const STATES: &[&str] = &["OK", "Warning", "Critical", "Unknown", "Up", "Down"];
+const TYPES: &[&str] = &[
+    "DowntimeStart",
+    "DowntimeEnd",
+    "DowntimeRemoved",
+    "Custom",
+    "Acknowledgement",
+    "Problem",
+    "Recovery",
+    "FlappingStart",
+    "FlappingEnd",
+];
 
 /// The bit of a state's name.
 #[must_use]
@@ -51,6 +66,8 @@ fn bits(filter: &Value, bit: fn(&str) -> Option<u32>) -> Option<u32> {
     for item in items.read().iter() {
         bits |= match item {
             Value::String(name) => bit(name)?,
+            // A negative number stands for bits that no filter has.
+            Value::Number(number) if *number < 0.0 => u32::MAX,
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             Value::Number(number) => *number as u32,
             _ => return None,
@@ -88,12 +105,21 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
             _ => (SERVICE_STATES | HOST_STATES, "State filter is invalid."),
         };
         if bits(states, state_bit).is_none_or(|bits| bits & !allowed != 0) {
-            faults.push(Fault::attribute("states", complaint));
+            let names: Vec<&str> = STATES
+                .iter()
+                .copied()
+                .filter(|name| state_bit(name).is_some_and(|bit| bit & allowed != 0))
+                .collect();
+            let mut fault = Fault::attribute("states", complaint);
+            fault.wanted = Wanted::in_list(states, &names);
+            faults.push(fault);
         }
     }
     let types = draft.set("types").filter(|value| !value.is_empty());
     let invalid = |types| bits(types, type_bit).is_none_or(|bits| bits & !TYPES_ALL != 0);
     if types.is_some_and(invalid) {
-        faults.push(Fault::attribute("types", "Type filter is invalid."));
+        let mut fault = Fault::attribute("types", "Type filter is invalid.");
+        fault.wanted = types.and_then(|types| Wanted::in_list(types, TYPES));
+        faults.push(fault);
     }
 }

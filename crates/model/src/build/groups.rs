@@ -1,6 +1,6 @@
 //! Membership through nested groups: a member of a group is a member of the groups of the group.
 
-use bheka_value::{Str, Value};
+use bheka_value::{Advice, Str, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Draft, ModelDiagnostic, Severity};
@@ -59,6 +59,7 @@ fn extend(
                 ),
                 location: None,
                 object: Some((group_type, group)),
+                advice: Advice::of("nested-groups"),
             }),
         }
     }

@@ -4,6 +4,7 @@
 //!
 //! The texts are those of Icinga 2 2.13, observed, so that tools which read them keep working.
 
+mod advice;
 mod coerce;
 mod command;
 mod cycles;
@@ -21,12 +22,13 @@ pub use filters::{state_bits, type_bits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bheka_value::{Declaration, Location, Map, Str, Value};
+use bheka_value::{Advice, Declaration, Doubts, Location, Map, Str, Value};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::types::plan::Plan;
 use crate::{ConfigObject, Generation};
+use advice::{Collector, Wanted};
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +54,8 @@ pub struct ModelDiagnostic {
     pub location: Option<Location>,
     /// Type and name of the object.
     pub object: Option<(&'static str, Str)>,
+    /// How to mend it.
+    pub advice: Advice,
 }
 
 /// What [`build`] made.
@@ -61,6 +65,10 @@ pub struct Built {
     pub generation: Generation,
     /// Findings in the order of the declarations.
     pub diagnostics: Vec<ModelDiagnostic>,
+    /// Errors that are not among them: they follow from errors that the evaluation found.
+    pub held: usize,
+    /// Errors that are not among them: there are too many, or they repeat one of a template.
+    pub more: usize,
 }
 
 impl Built {
@@ -77,8 +85,24 @@ impl Built {
 /// configuration; `NodeName`, `LogDir` and the like are read from it.
 #[must_use]
 pub fn build(number: u64, declarations: Vec<Declaration>, globals: BTreeMap<Str, Value>) -> Built {
+    build_beside(number, declarations, Vec::new(), &Doubts::default(), globals)
+}
+
+/// As [`build`], where the evaluation has found errors already: `failed` are the objects of which
+/// some statements failed, and `doubts` says what else may be missing. What is wrong only because
+/// of that is counted, but not reported. What comes of it must not be used.
+#[must_use]
+pub fn build_beside(
+    number: u64,
+    declarations: Vec<Declaration>,
+    failed: Vec<Declaration>,
+    doubts: &Doubts,
+    globals: BTreeMap<Str, Value>,
+) -> Built {
+    let complete = declarations.len();
     let begun: Vec<(Draft, Vec<ModelDiagnostic>)> = declarations
         .into_par_iter()
+        .chain(failed)
         .map(|declaration| {
             let mut diagnostics = Vec::new();
             let draft = Draft::new(declaration, &globals, &mut diagnostics);
@@ -91,8 +115,13 @@ pub fn build(number: u64, declarations: Vec<Declaration>, globals: BTreeMap<Str,
         diagnostics.extend(found);
         drafts.push(draft);
     }
+    for draft in drafts.iter_mut().skip(complete) {
+        draft.incomplete = true;
+    }
+    let (mut held, mut more);
     loop {
-        let (findings, dropped) = examine(&drafts, &globals);
+        let (findings, dropped);
+        (findings, dropped, held, more) = examine(&drafts, doubts, &globals);
         if dropped.is_empty() {
             diagnostics.extend(findings);
             break;
@@ -117,12 +146,18 @@ pub fn build(number: u64, declarations: Vec<Declaration>, globals: BTreeMap<Str,
     Built {
         generation: Generation::new(number, globals, objects),
         diagnostics,
+        held,
+        more,
     }
 }
 
 /// Everything that is wrong with the drafts, and the positions (ascending) of those to be dropped
-/// because of it.
-fn examine(drafts: &[Draft], globals: &BTreeMap<Str, Value>) -> (Vec<ModelDiagnostic>, Vec<usize>) {
+/// because of it; and how many errors are not told, consequences and others.
+fn examine(
+    drafts: &[Draft],
+    doubts: &Doubts,
+    globals: &BTreeMap<Str, Value>,
+) -> (Vec<ModelDiagnostic>, Vec<usize>, usize, usize) {
     let index = Index::of(drafts);
     let mut faults: Vec<Vec<Fault>> = drafts
         .par_iter()
@@ -141,20 +176,25 @@ fn examine(drafts: &[Draft], globals: &BTreeMap<Str, Value>) -> (Vec<ModelDiagno
     for (at, fault) in cycles::check(drafts, &index) {
         faults[at].push(fault);
     }
-    let mut findings = Vec::new();
+    let mut collector = Collector::new(drafts, &index, doubts);
     let mut dropped = Vec::new();
     for (at, (draft, faults)) in drafts.iter().zip(faults).enumerate() {
         if draft.declaration.ignore_on_error {
             if let Some(fault) = faults.first() {
                 dropped.push(at);
-                findings.push(draft.ignored(fault));
+                collector.remark(draft.ignored(fault));
             }
         } else {
-            findings.extend(faults.iter().map(|fault| draft.error(fault)));
+            for fault in &faults {
+                collector.add(draft, fault);
+            }
         }
     }
-    findings.extend(zones::warnings(drafts));
-    (findings, dropped)
+    for warning in zones::warnings(drafts) {
+        collector.remark(warning);
+    }
+    let (findings, held, more) = collector.finish();
+    (findings, dropped, held, more)
 }
 
 /// What is wrong with one object.
@@ -162,6 +202,8 @@ fn examine(drafts: &[Draft], globals: &BTreeMap<Str, Value>) -> (Vec<ModelDiagno
 struct Fault {
     place: Place,
     text: String,
+    /// What was named and is not there.
+    wanted: Option<Wanted>,
 }
 
 /// What a fault is about.
@@ -182,44 +224,43 @@ enum Place {
 }
 
 impl Fault {
+    fn new(place: Place, text: impl Into<String>) -> Self {
+        Self {
+            place,
+            text: text.into(),
+            wanted: None,
+        }
+    }
+
+    /// The same with what was named and is not there.
+    fn wanting(mut self, wanted: Wanted) -> Self {
+        self.wanted = Some(wanted);
+        self
+    }
+
     fn attribute(name: &str, text: impl Into<String>) -> Self {
         Self::nested(&[name], text)
     }
 
     fn nested(path: &[&str], text: impl Into<String>) -> Self {
         let path = path.iter().map(|&part| part.into()).collect();
-        Self {
-            place: Place::Attribute(path),
-            text: text.into(),
-        }
+        Self::new(Place::Attribute(path), text)
     }
 
     fn at_head(name: &str, text: impl Into<String>) -> Self {
-        Self {
-            place: Place::Head(vec![name.into()]),
-            text: text.into(),
-        }
+        Self::new(Place::Head(vec![name.into()]), text)
     }
 
     fn global(text: impl Into<String>) -> Self {
-        Self {
-            place: Place::Global,
-            text: text.into(),
-        }
+        Self::new(Place::Global, text)
     }
 
     fn whole(text: impl Into<String>) -> Self {
-        Self {
-            place: Place::Whole,
-            text: text.into(),
-        }
+        Self::new(Place::Whole, text)
     }
 
     fn plain(text: impl Into<String>) -> Self {
-        Self {
-            place: Place::Plain,
-            text: text.into(),
-        }
+        Self::new(Place::Plain, text)
     }
 }
 
@@ -230,6 +271,8 @@ struct Draft {
     attributes: Map,
     /// Faults found while giving the attributes their types.
     faults: Vec<Fault>,
+    /// Some of its statements failed: attributes may be missing.
+    incomplete: bool,
 }
 
 impl Draft {
@@ -244,6 +287,7 @@ impl Draft {
             declaration,
             attributes: Map::new(),
             faults: Vec::new(),
+            incomplete: false,
         };
         let mut refused = Vec::new();
         for (name, value) in attributes.iter_mut() {
@@ -272,10 +316,9 @@ impl Draft {
         use bheka_value::schema::Flags;
         let Some(field) = self.plan.field(name) else {
             if name != "type" {
-                self.faults.push(Fault {
-                    place: Place::Assignment(name.clone()),
-                    text: format!("Attribute '{name}' does not exist."),
-                });
+                let text = format!("Attribute '{name}' does not exist.");
+                let place = Place::Assignment(name.clone());
+                self.faults.push(Fault::new(place, text));
             }
             return false;
         };
@@ -289,10 +332,8 @@ impl Draft {
                 true
             }
             Err(text) => {
-                self.faults.push(Fault {
-                    place: Place::Assignment(name.clone()),
-                    text,
-                });
+                let place = Place::Assignment(name.clone());
+                self.faults.push(Fault::new(place, text));
                 false
             }
         }
@@ -374,6 +415,10 @@ impl Draft {
             ),
             location: Some(self.location(&[name.into()])),
             object: Some((type_name, object.clone())),
+            advice: Advice {
+                attribute: Some(name.to_owned()),
+                ..Advice::of("deprecated")
+            },
         }
     }
 
@@ -401,18 +446,13 @@ impl Draft {
     }
 
     fn error(&self, fault: &Fault) -> ModelDiagnostic {
-        let location = match &fault.place {
-            Place::Attribute(path) => Some(self.location(path)),
-            Place::Assignment(name) => Some(self.location(std::slice::from_ref(name))),
-            Place::Head(_) | Place::Whole | Place::Plain => Some(self.declaration.location.clone()),
-            Place::Global => None,
-        };
         ModelDiagnostic {
             severity: Severity::Error,
             facility: "config",
             message: self.message(fault),
-            location,
+            location: self.location_of(fault),
             object: Some((self.type_name(), self.name().clone())),
+            advice: Advice::default(),
         }
     }
 
@@ -427,6 +467,7 @@ impl Draft {
                 self.type_name(),
                 finding.message
             ),
+            advice: Advice::of("ignored-object"),
             ..finding
         }
     }
@@ -486,6 +527,12 @@ impl<'a> Index<'a> {
 
     fn find(&self, type_name: &str, name: &str) -> Option<usize> {
         self.by_type.get(type_name)?.get(name).copied()
+    }
+
+    /// The names of all objects of a type.
+    fn names(&self, type_name: &str) -> impl Iterator<Item = &'a str> {
+        let of_type = self.by_type.get(type_name).into_iter();
+        of_type.flat_map(|names| names.keys().copied())
     }
 
     fn has(&self, type_name: &str, name: &str) -> bool {

@@ -1,9 +1,10 @@
 //! What each type demands of its attributes.
 
-use bheka_value::schema::FieldKind;
+use bheka_value::schema::{FieldInfo, FieldKind, Flags, Limit};
 use bheka_value::{Str, Value};
 
 use super::shapes::{self, Keys, Need, Shape};
+use super::advice::Wanted;
 use super::{Draft, Fault, Index, coerce, command, filters, macros, time_ranges};
 
 const TIMES: Keys = &[
@@ -48,29 +49,14 @@ const IDO_CLEANUP: Keys = &[
     ("systemcommands_age", Shape::Number, Need::Optional),
 ];
 
-const SEVERITIES: &[&str] = &["debug", "notice", "information", "warning", "critical"];
-const FACILITIES: &[&str] = &[
-    "LOG_AUTH",
-    "LOG_AUTHPRIV",
-    "LOG_CRON",
-    "LOG_DAEMON",
-    "LOG_FTP",
-    "LOG_KERN",
-    "LOG_LOCAL0",
-    "LOG_LOCAL1",
-    "LOG_LOCAL2",
-    "LOG_LOCAL3",
-    "LOG_LOCAL4",
-    "LOG_LOCAL5",
-    "LOG_LOCAL6",
-    "LOG_LOCAL7",
-    "LOG_LPR",
-    "LOG_MAIL",
-    "LOG_NEWS",
-    "LOG_SYSLOG",
-    "LOG_USER",
-    "LOG_UUCP",
+const CHILD_OPTIONS: &[&str] = &[
+    "DowntimeNoChildren",
+    "DowntimeTriggeredChildren",
+    "DowntimeNonTriggeredChildren",
 ];
+
+/// What a message of the OpenTelemetry protocol may hold, in bytes: 2 GiB, and some space left.
+const OTLP_THRESHOLD_MAX: f64 = 2_136_997_888.0;
 
 /// All that is wrong with one object by itself and in its references.
 pub(super) fn check(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
@@ -79,7 +65,6 @@ pub(super) fn check(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
         macros::check_vars(vars, faults);
     }
     match draft.type_name() {
-        "Host" | "Service" => checkable(draft, faults),
         "CheckCommand" | "EventCommand" | "NotificationCommand" => command::check(draft, faults),
         "User" => filters::check(draft, faults),
         "Notification" => notification(draft, index, faults),
@@ -90,22 +75,7 @@ pub(super) fn check(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
             child_options(draft, faults);
             target(draft, index, faults);
         }
-        "Downtime" => {
-            positive(
-                draft,
-                "start_time",
-                "Start time must be greater than 0.",
-                faults,
-            );
-            positive(
-                draft,
-                "end_time",
-                "End time must be greater than 0.",
-                faults,
-            );
-            target(draft, index, faults);
-        }
-        "Comment" => target(draft, index, faults),
+        "Comment" | "Downtime" => target(draft, index, faults),
         "ApiUser" => permissions(draft, faults),
         "IcingaApplication" if *draft.name() != "app" => {
             faults.push(Fault::attribute(
@@ -131,6 +101,9 @@ fn check_fields(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
         if empty && !failed_before {
             faults.push(Fault::attribute(field.name, "Attribute must not be empty."));
         }
+    }
+    for field in &draft.plan.limited {
+        check_limit(draft, field, faults);
     }
     for field in &draft.plan.references {
         let Some(reference) = field.reference else {
@@ -171,7 +144,9 @@ fn exists(
 ) {
     if !index.has(type_name, name) {
         let text = format!("Object '{name}' of type '{type_name}' does not exist.");
-        faults.push(Fault::attribute(attribute, text));
+        let name = name.into();
+        let wanted = Wanted::Object { type_name, name };
+        faults.push(Fault::attribute(attribute, text).wanting(wanted));
     }
 }
 
@@ -183,36 +158,38 @@ fn is_blank(value: &Value) -> bool {
     }
 }
 
-fn number(draft: &Draft, name: &str) -> f64 {
-    draft.get(name).to_number().unwrap_or(0.0)
-}
-
-fn positive(draft: &Draft, name: &str, complaint: &str, faults: &mut Vec<Fault>) {
-    let number = number(draft, name);
-    if number.is_nan() || number <= 0.0 {
-        faults.push(Fault::attribute(name, complaint));
-    }
-}
-
-fn checkable(draft: &Draft, faults: &mut Vec<Fault>) {
-    positive(
-        draft,
-        "check_interval",
-        "Interval must be greater than 0.",
-        faults,
-    );
-    positive(
-        draft,
-        "retry_interval",
-        "Interval must be greater than 0.",
-        faults,
-    );
-    positive(
-        draft,
-        "max_check_attempts",
-        "Value must be greater than 0.",
-        faults,
-    );
+/// Whether the value, or the default, is one that the attribute takes.
+fn check_limit(draft: &Draft, field: &FieldInfo, faults: &mut Vec<Fault>) {
+    let set = draft.set(field.name);
+    let number = || set.map_or_else(|| field.default.to_value(), Value::clone);
+    let number = || number().to_number().unwrap_or(0.0);
+    let complaint = match field.limit {
+        // Infinite numbers are negative as soon as they are whole.
+        Limit::Positive(text) => {
+            let number = number();
+            let fits = number > 0.0 && (number.is_finite() || !field.flags.has(Flags::WHOLE));
+            (!fits).then(|| text.to_owned())
+        }
+        Limit::AtLeast(least, text) => (number() < least).then(|| text.to_owned()),
+        Limit::Between(least, most, text) => {
+            (!(least..=most).contains(&number())).then(|| text.to_owned())
+        }
+        // A default is what it should be, where there is one.
+        Limit::OneOf(words, text) => set.and_then(|value| {
+            let value = coerce::text_of(value);
+            (!words.contains(&value.as_str())).then(|| text.replace("{}", &value))
+        }),
+        Limit::OneOfOrWhole(words, text) => set.and_then(|value| {
+            let value = coerce::text_of(value);
+            let fits = words.contains(&value.as_str()) || value.parse::<i64>().is_ok();
+            (!fits).then(|| text.to_owned())
+        }),
+        Limit::Macro => set
+            .and_then(|value| value.as_str())
+            .and_then(macros::flaw),
+        Limit::None => None,
+    };
+    faults.extend(complaint.map(|text| Fault::attribute(field.name, text)));
 }
 
 fn notification(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
@@ -231,9 +208,10 @@ fn notification(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
                 .filter(|it| !it.is_empty())
                 .and_then(|it| it.to_number())
         };
+        // No end is what an end of 0 means.
         if at("begin")
             .zip(at("end"))
-            .is_some_and(|(begin, end)| begin > end)
+            .is_some_and(|(begin, end)| begin > end && end > 0.0)
         {
             faults.push(Fault::attribute(
                 "times",
@@ -241,27 +219,34 @@ fn notification(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
             ));
         }
     }
-    if missing_service(draft, index, "host_name", "service_name") {
+    if let Some(wanted) = missing_service(draft, index, "host_name", "service_name") {
         let text = "Notification object refers to a host/service which doesn't exist.";
-        faults.push(Fault::plain(text));
+        faults.push(Fault::plain(text).wanting(wanted));
     }
 }
 
-/// Whether the host is there and the service on it is not.
-fn missing_service(draft: &Draft, index: &Index<'_>, host: &str, service: &str) -> bool {
-    let (Some(host), Some(service)) = (draft.text(host), draft.text(service)) else {
-        return false;
-    };
-    index.checkable(host, None).is_some() && index.checkable(host, Some(service)).is_none()
+/// The service that is named and is not there, while its host is.
+fn missing_service(
+    draft: &Draft,
+    index: &Index<'_>,
+    host: &str,
+    service: &str,
+) -> Option<Wanted> {
+    let (host, service) = (draft.text(host)?, draft.text(service)?);
+    index.checkable(host, None)?;
+    let missing = index.checkable(host, Some(service)).is_none();
+    let (host, service) = (host.into(), service.into());
+    missing.then_some(Wanted::Service { host, service })
 }
 
 fn target(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
-    if missing_service(draft, index, "host_name", "service_name") {
-        faults.push(Fault::plain(format!(
+    if let Some(wanted) = missing_service(draft, index, "host_name", "service_name") {
+        let text = format!(
             "{} '{}' references a host/service which doesn't exist.",
             draft.type_name(),
             draft.name()
-        )));
+        );
+        faults.push(Fault::plain(text).wanting(wanted));
     }
 }
 
@@ -269,30 +254,27 @@ fn dependency(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
     filters::check(draft, faults);
     for side in ["child", "parent"] {
         let (host, service) = (format!("{side}_host_name"), format!("{side}_service_name"));
-        if missing_service(draft, index, &host, &service) {
-            faults.push(Fault::plain(format!(
+        if let Some(wanted) = missing_service(draft, index, &host, &service) {
+            let text = format!(
                 "Dependency '{}' references a {side} host/service which doesn't exist.",
                 draft.name()
-            )));
+            );
+            faults.push(Fault::plain(text).wanting(wanted));
         }
     }
 }
 
 fn child_options(draft: &Draft, faults: &mut Vec<Fault>) {
     let known = match draft.get("child_options") {
-        Value::String(text) => matches!(
-            text.as_str(),
-            "DowntimeNoChildren" | "DowntimeTriggeredChildren" | "DowntimeNonTriggeredChildren"
-        ),
-        Value::Number(number) => [0.0, 1.0, 2.0].contains(&number),
-        Value::Empty => true,
+        Value::String(text) => CHILD_OPTIONS.contains(&text.as_str()),
+        Value::Number(number) => [0.0, 1.0, 2.0].contains(&number.trunc()),
         _ => false,
     };
     if !known {
-        faults.push(Fault::attribute(
-            "child_options",
-            "Invalid child_options specified",
-        ));
+        let given = coerce::text_of(&draft.get("child_options")).into();
+        let known = CHILD_OPTIONS.to_vec();
+        let fault = Fault::attribute("child_options", "Invalid child_options specified");
+        faults.push(fault.wanting(Wanted::Word { given, known }));
     }
 }
 
@@ -311,119 +293,81 @@ fn permissions(draft: &Draft, faults: &mut Vec<Fault>) {
 
 /// Components, loggers, writers.
 fn feature(draft: &Draft, faults: &mut Vec<Fault>) {
-    if draft.is_a("Logger") {
-        one_of(
-            draft,
-            "severity",
-            SEVERITIES,
-            |it| format!("Invalid severity specified: {it}"),
-            faults,
-        );
-    }
     match draft.type_name() {
-        "SyslogLogger" | "JournaldLogger" => facility(draft, faults),
-        "ApiListener" => {
-            tls_version(draft, faults);
-            for timeout in ["tls_handshake_timeout", "connect_timeout"] {
-                positive(draft, timeout, "Value must be greater than 0.", faults);
-            }
-        }
-        "IcingaDB" => {
-            tls_version(draft, faults);
-            if draft.text("cert_path").is_some() != draft.text("key_path").is_some() {
-                faults.push(Fault::whole(
-                    "Validation failed: Either both a client certificate (cert_path) and its \
-                     private key (key_path) or none of them must be given.",
-                ));
-            }
-        }
-        "GraphiteWriter" => macro_texts(
-            draft,
-            &["host_name_template", "service_name_template"],
-            faults,
-        ),
-        "PerfdataWriter" => {
-            macro_texts(
-                draft,
-                &["host_format_template", "service_format_template"],
-                faults,
-            );
-        }
+        "ApiListener" => http_headers(draft, faults),
+        "IcingaDB" => icinga_db(draft, faults),
         "InfluxdbWriter" | "Influxdb2Writer" => {
             shapes::check_attribute(draft, "host_template", INFLUX_TEMPLATE, faults);
             shapes::check_attribute(draft, "service_template", INFLUX_TEMPLATE, faults);
             shapes::check_attribute(draft, "basic_auth", BASIC_AUTH, faults);
         }
-        "OTLPMetricsWriter" => shapes::check_attribute(draft, "basic_auth", BASIC_AUTH, faults),
+        "OTLPMetricsWriter" => {
+            shapes::check_attribute(draft, "basic_auth", BASIC_AUTH, faults);
+            tags(draft, "host_resource_attributes", Shape::Macro, faults);
+            tags(draft, "service_resource_attributes", Shape::Macro, faults);
+            if draft.get("flush_threshold").to_number() > Some(OTLP_THRESHOLD_MAX) {
+                let text = "Flush threshold too high, would exceed Protobuf message size limit of \
+                            2GiB (1.9GiB max allowed).";
+                faults.push(Fault::attribute("flush_threshold", text));
+            }
+        }
         "OpenTsdbWriter" => {
             shapes::check_attribute(draft, "host_template", OPENTSDB_TEMPLATE, faults);
             shapes::check_attribute(draft, "service_template", OPENTSDB_TEMPLATE, faults);
         }
         "ElasticsearchWriter" => {
-            for name in ["host_tags_template", "service_tags_template"] {
-                let tags = draft.get(name);
-                shapes::check_value(&mut vec![name.into()], &tags, Shape::Tags, faults);
-            }
+            tags(draft, "host_tags_template", Shape::Macros, faults);
+            tags(draft, "service_tags_template", Shape::Macros, faults);
         }
-        "LivestatusListener" => one_of(
-            draft,
-            "socket_type",
-            &["unix", "tcp"],
-            |it| format!("Socket type '{it}' is invalid."),
-            faults,
-        ),
-        "CompatLogger" => one_of(
-            draft,
-            "rotation_method",
-            &["HOURLY", "DAILY", "WEEKLY", "MONTHLY"],
-            |it| format!("Rotation method '{it}' is invalid."),
-            faults,
-        ),
         "IdoMysqlConnection" | "IdoPgsqlConnection" => {
             shapes::check_attribute(draft, "cleanup", IDO_CLEANUP, faults);
-            if number(draft, "failover_timeout") < 30.0 {
-                let text = "Failover timeout minimum is 30s.";
-                faults.push(Fault::attribute("failover_timeout", text));
-            }
         }
         _ => {}
     }
 }
 
-fn one_of(
-    draft: &Draft,
-    name: &str,
-    allowed: &[&str],
-    complaint: impl Fn(&str) -> String,
-    faults: &mut Vec<Fault>,
-) {
-    let value = coerce::text_of(&draft.get(name));
-    if !allowed.contains(&value.as_str()) {
-        faults.push(Fault::attribute(name, complaint(&value)));
-    }
-}
-
-fn facility(draft: &Draft, faults: &mut Vec<Fault>) {
-    let value = coerce::text_of(&draft.get("facility"));
-    if !FACILITIES.contains(&value.as_str()) && value.parse::<i64>().is_err() {
-        faults.push(Fault::attribute("facility", "Invalid facility specified."));
-    }
-}
-
-fn tls_version(draft: &Draft, faults: &mut Vec<Fault>) {
-    one_of(
-        draft,
-        "tls_protocolmin",
-        &["TLSv1.2", "TLSv1.3"],
-        |it| format!("Unknown TLS protocol version '{it}'"),
-        faults,
-    );
-}
-
-fn macro_texts(draft: &Draft, names: &[&str], faults: &mut Vec<Fault>) {
-    for name in names {
-        if let Some(Value::String(text)) = draft.set(name) {
-            macros::report(&[name], text, faults);
+/// A dictionary with any keys whose values have the same shape.
+fn tags(draft: &Draft, name: &str, shape: Shape, faults: &mut Vec<Fault>) {
+    if let Some(Value::Dictionary(tags)) = draft.set(name) {
+        let mut path: Vec<Str> = vec![name.into()];
+        for (key, value) in tags.read().iter() {
+            path.push(key.clone());
+            shapes::check_value(&mut path, value, shape, faults);
+            path.pop();
         }
+    }
+}
+
+fn icinga_db(draft: &Draft, faults: &mut Vec<Fault>) {
+    if draft.text("username").is_some() && draft.text("password").is_none() {
+        faults.push(Fault::whole(
+            "Redis password must be set, if username is provided.",
+        ));
+    }
+    let lacks_one = draft.text("cert_path").is_some() != draft.text("key_path").is_some();
+    if draft.get("enable_tls").is_true() && lacks_one {
+        faults.push(Fault::whole(
+            "Validation failed: Either both a client certificate (cert_path) and its private key \
+             (key_path) or none of them must be given.",
+        ));
+    }
+}
+
+/// Names and values that HTTP allows (RFC 9110, section 5.1 and 5.5).
+fn http_headers(draft: &Draft, faults: &mut Vec<Fault>) {
+    let Some(Value::Dictionary(headers)) = draft.set("http_response_headers") else {
+        return;
+    };
+    for (name, value) in headers.read().iter() {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let text = match value {
+            _ if name.is_empty() || !name.bytes().all(is_token) => "Header name is invalid.",
+            Value::String(text) if text.bytes().any(|it| it < 32 && it != b'\t' || it == 127) => {
+                "Header value is invalid."
+            }
+            Value::String(_) => continue,
+            _ => "Header value must be a string.",
+        };
+        faults.push(Fault::nested(&["http_response_headers", name], text));
     }
 }

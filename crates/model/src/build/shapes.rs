@@ -2,6 +2,7 @@
 
 use bheka_value::{Str, Value};
 
+use super::advice::Wanted;
 use super::{Draft, Fault, macros};
 
 /// What a value in such a dictionary may be.
@@ -11,6 +12,8 @@ pub(super) enum Shape {
     Text,
     /// Text whose dollar signs pair up.
     Macro,
+    /// As `Macro`, or a list of them.
+    Macros,
     /// As `Macro`, or a function.
     MacroOrFunction,
     /// A number, or text that is one.
@@ -49,13 +52,21 @@ pub(super) fn check(path: &mut Vec<Str>, value: &Value, keys: Keys, faults: &mut
     for (key, value) in entries.iter() {
         path.push(key.clone());
         match keys.iter().find(|(known, ..)| *known == key.as_str()) {
-            None => fault(path, format!("Invalid attribute: {key}"), faults),
+            None => {
+                let known = keys.iter().map(|(key, ..)| *key).collect();
+                let given = key.clone();
+                fault(path, format!("Invalid attribute: {key}"), faults);
+                if let Some(last) = faults.last_mut() {
+                    last.wanted = Some(Wanted::Word { given, known });
+                }
+            }
             Some((_, shape, _)) => check_value(path, value, *shape, faults),
         }
         path.pop();
     }
     for (key, _, need) in keys {
-        if *need == Need::Required && entries.get(*key).is_none_or(Value::is_empty) {
+        let is_blank = |value: &Value| value.is_empty() || value.as_str() == Some("");
+        if *need == Need::Required && entries.get(*key).is_none_or(is_blank) {
             fault(
                 path,
                 format!("Required dictionary item '{key}' is not set."),
@@ -78,20 +89,26 @@ pub(super) fn check_value(
     );
     let fits = match shape {
         Shape::Text | Shape::Macro => scalar,
+        Shape::Macros => scalar || matches!(value, Value::Array(_)),
         Shape::MacroOrFunction => scalar || matches!(value, Value::Function(_)),
         Shape::Number => match value {
             Value::String(text) => text.is_empty() || text.parse::<f64>().is_ok(),
             _ => scalar,
         },
-        Shape::Function => matches!(value, Value::Empty | Value::Function(_)),
-        Shape::Tags => matches!(value, Value::Empty | Value::Dictionary(_)),
+        Shape::Function => matches!(value, Value::Function(_)),
+        Shape::Tags => matches!(value, Value::Dictionary(_)),
     };
     if !fits {
         fault(path, "Invalid type.", faults);
         return;
     }
     match (shape, value) {
-        (Shape::Macro | Shape::MacroOrFunction, Value::String(text)) => {
+        (Shape::Macros, Value::Array(items)) => {
+            for item in items.read().iter() {
+                check_value(path, item, Shape::Macro, faults);
+            }
+        }
+        (Shape::Macro | Shape::Macros | Shape::MacroOrFunction, Value::String(text)) => {
             if let Some(flaw) = macros::flaw(text) {
                 fault(path, flaw, faults);
             }

@@ -1,6 +1,7 @@
 //! The syntax of `ranges` (manual chapter 8, "Time Periods"): days by weekday, by date, by day of
 //! a month; times of the day.
 
+use super::advice::Wanted;
 use super::{Draft, Fault, coerce};
 
 const MONTHS: &[&str] = &[
@@ -34,7 +35,9 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
     for (days, times) in ranges.read().iter() {
         if let Err(cause) = check_days(days) {
             let text = format!("Invalid time specification '{days}': {cause}");
-            faults.push(Fault::attribute("ranges", text));
+            let mut fault = Fault::attribute("ranges", text);
+            fault.wanted = misspelt(days);
+            faults.push(fault);
         }
         if matches!(
             times,
@@ -54,6 +57,16 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
     }
 }
 
+/// A word of a day definition that is neither a number nor known.
+fn misspelt(text: &str) -> Option<Wanted> {
+    let known: Vec<&'static str> = [WEEKDAYS, MONTHS, &["day"]].concat();
+    let words = text.split([' ', '/']);
+    let mut names = words.filter(|word| word.chars().all(char::is_alphabetic));
+    let given = names.find(|word| !word.is_empty() && !known.contains(word))?;
+    let given = given.into();
+    Some(Wanted::Word { given, known })
+}
+
 /// `DAY`, `DAY - DAY`, either with ` / STRIDE`.
 fn check_days(text: &str) -> Result<(), String> {
     let days = match text.split_once('/') {
@@ -63,15 +76,15 @@ fn check_days(text: &str) -> Result<(), String> {
             days
         }
     };
-    let Some((first, last)) = days.split_once(" - ") else {
+    let Some((first, last)) = days.split_once("- ") else {
         return check_day(days);
     };
     let (first, last) = (first.trim(), last.trim());
     check_day(first)?;
     // `day 1 - 15` means `day 1 - day 15`.
-    if last.chars().all(|it| it == '-' || it.is_ascii_digit()) {
-        let prefix = first.rfind(' ').map_or("", |blank| &first[..=blank]);
-        return check_day(&format!("{prefix}{last}"));
+    let word = last.split(' ').next().unwrap_or_default();
+    if let (Ok(_), Some((prefix, _))) = (integer(word), first.split_once(' ')) {
+        return check_day(&format!("{prefix} {last}"));
     }
     check_day(last)
 }
@@ -88,14 +101,11 @@ fn check_day(text: &str) -> Result<(), String> {
             return integer(day).map(drop);
         }
     } else if WEEKDAYS.contains(&first) {
-        if let Some(occurrence) = words.get(1).filter(|word| !word.is_empty()) {
+        if words.get(2).is_some_and(|month| !MONTHS.contains(month)) {
+            return Err(format!("Invalid month in time specification: {text}"));
+        }
+        if let Some(occurrence) = words.get(1) {
             integer(occurrence)?;
-            if words
-                .get(2)
-                .is_some_and(|it| !it.is_empty() && !MONTHS.contains(it))
-            {
-                return Err(format!("Invalid month in time specification: {text}"));
-            }
         }
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bheka_value::{Str, Value};
+use bheka_value::{Advice, Str, Value};
 use rustc_hash::FxHashMap;
 
 use super::{Draft, Fault, Index, ModelDiagnostic, Severity};
@@ -56,6 +56,7 @@ pub(super) fn warnings(drafts: &[Draft]) -> Vec<ModelDiagnostic> {
             ),
             location: Some(draft.declaration.location.clone()),
             object: Some(("Zone", draft.name().clone())),
+            advice: Advice::of("crowded-zone"),
         })
         .collect()
 }
@@ -73,8 +74,8 @@ impl Membership {
                 let Some(endpoint) = index.find("Endpoint", &name) else {
                     continue;
                 };
-                let other = zone_of.insert(endpoint, zone);
-                if other.is_some_and(|other| other != zone) {
+                // Twice in the same zone counts, too.
+                if zone_of.insert(endpoint, zone).is_some() {
                     let text = format!("Endpoint '{name}' is in more than one zone.");
                     faults.push((endpoint, Fault::plain(text)));
                 }

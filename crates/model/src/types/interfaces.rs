@@ -2,55 +2,60 @@
 
 use bheka_value::schema::{FieldInfo, Naming, TypeInfo};
 
-use super::CIPHERS;
 use super::base::{CONFIG_OBJECT_FIELDS, DB_CONNECTION_FIELDS};
 use super::fields;
+use super::words::{CIPHERS, ROTATIONS, TLS_VERSIONS};
 
 fields! { ICINGA_DB_FIELDS:
-    /// The host object.
-    "host": String [CONFIG] = Text("127.0.0.1");
-    /// Path.
-    "path": String [CONFIG];
-    /// Password.
+    /// Host of the Redis server.
+    "host": String [CONFIG FIXED] = Text("127.0.0.1");
+    /// Unix socket of the Redis server, used in place of host and port.
+    "path": String [CONFIG FIXED];
+    /// Password for logging in.
     "password": String [CONFIG NO_USER_MODIFY NO_USER_VIEW];
-    /// Certificate file.
-    "cert_path": String [CONFIG];
-    /// Private key file.
-    "key_path": String [CONFIG];
-    /// CA certificate file.
-    "ca_path": String [CONFIG];
-    /// Revocation list file.
-    "crl_path": String [CONFIG];
-    /// Allowed cipher suites.
-    "cipher_list": String [CONFIG] = Text(CIPHERS);
-    /// Lowest TLS version.
-    "tls_protocolmin": String [CONFIG] = Text("TLSv1.2");
-    /// Identifier of the environment.
+    /// File with the certificate to show to the server.
+    "cert_path": String [CONFIG FIXED];
+    /// File with the private key of that certificate.
+    "key_path": String [CONFIG FIXED];
+    /// File with the certificates of the authorities to trust.
+    "ca_path": String [CONFIG FIXED];
+    /// File with a list of revoked certificates.
+    "crl_path": String [CONFIG FIXED];
+    /// Cipher suites allowed for TLS 1.2, in the notation of OpenSSL.
+    "cipher_list": String [CONFIG FIXED] = Text(CIPHERS);
+    /// Lowest version of TLS that is spoken.
+    "tls_protocolmin": String [CONFIG FIXED] = Text("TLSv1.2")
+        where OneOf(TLS_VERSIONS, "Unknown TLS protocol version '{}'");
+    /// Identifier under which the data of this installation stand.
     "environment_id": String [COMPUTED];
-    /// Seconds of the last full dump.
+    /// Seconds that the last full dump took.
     "lastdump_took": Number [STATE];
-    /// When the last full dump ended.
+    /// Time at which the last full dump ended.
     "lastdump_end": Number [STATE];
-    /// When the running dump began.
+    /// Time at which the full dump that runs began.
     "ongoing_dump_start": Number [COMPUTED];
-    /// Seconds until a connection must be established.
-    "connect_timeout": Duration [CONFIG] = Num(15.0);
+    /// Seconds until a connection must stand, its handshake included.
+    "connect_timeout": Duration [CONFIG FIXED] = Num(15.0)
+        where Positive("Value must be greater than 0.");
     /// Number of the logical database.
-    "db_index": Number [CONFIG];
-    /// Port.
-    "port": Number [CONFIG] = Num(6380.0);
-    /// Whether to use TLS.
-    "enable_tls": Boolean [CONFIG];
-    /// Whether to skip the check of the peer.
-    "insecure_noverify": Boolean [CONFIG];
-    /// User name.
-    "username": String [CONFIG NEWER];
+    "db_index": Number [CONFIG FIXED WHOLE];
+    /// Port of the Redis server.
+    "port": Number [CONFIG FIXED WHOLE] = Num(6380.0);
+    /// Whether the connection is encrypted.
+    "enable_tls": Boolean [CONFIG FIXED];
+    /// Whether the certificate of the server is accepted unseen.
+    "insecure_noverify": Boolean [CONFIG FIXED];
+    /// User name for logging in.
+    "username": String [CONFIG NO_USER_MODIFY SINCE_2_15];
 }
 
 /// `IcingaDB`.
 pub(super) static ICINGA_DB: TypeInfo = TypeInfo {
     name: "IcingaDB",
     plural: "IcingaDBs",
+    doc: "Passes configuration and state on to Icinga DB by way of Redis.",
+    since: None,
+    until: None,
     base: Some("ConfigObject"),
     is_abstract: false,
     field_groups: &[CONFIG_OBJECT_FIELDS, ICINGA_DB_FIELDS],
@@ -62,33 +67,33 @@ pub(super) static ICINGA_DB: TypeInfo = TypeInfo {
 };
 
 fields! { IDO_MYSQL_CONNECTION_FIELDS:
-    /// The host object.
+    /// Host of the MySQL server.
     "host": String [CONFIG] = Text("localhost");
-    /// The socket.
+    /// Unix socket of the server, used in place of host and port.
     "socket_path": String [CONFIG];
-    /// User name.
+    /// User name for the database.
     "user": String [CONFIG] = Text("icinga");
-    /// Password.
+    /// Password for the database.
     "password": String [CONFIG NO_USER_MODIFY NO_USER_VIEW] = Text("icinga");
-    /// Database.
+    /// Name of the database.
     "database": String [CONFIG] = Text("icinga");
-    /// Private key file.
+    /// File with the private key.
     "ssl_key": String [CONFIG];
-    /// Certificate file.
+    /// File with the certificate to show to the server.
     "ssl_cert": String [CONFIG];
-    /// CA certificate file.
+    /// File with the certificates of the authorities to trust.
     "ssl_ca": String [CONFIG];
-    /// Directory of CA certificates.
+    /// Directory with the certificates of the authorities to trust.
     "ssl_capath": String [CONFIG];
-    /// Allowed cipher suites.
+    /// Cipher suites allowed.
     "ssl_cipher": String [CONFIG];
-    /// Name of this instance.
+    /// Name under which this instance stands in the database.
     "instance_name": String [CONFIG] = Text("default");
-    /// Description of this instance.
+    /// Description under which this instance stands in the database.
     "instance_description": String [CONFIG];
-    /// Port.
-    "port": Number [CONFIG] = Num(3306.0);
-    /// Whether to use TLS.
+    /// Port of the MySQL server.
+    "port": Number [CONFIG WHOLE] = Num(3306.0);
+    /// Whether the connection is encrypted.
     "enable_ssl": Boolean [CONFIG];
 }
 
@@ -96,6 +101,9 @@ fields! { IDO_MYSQL_CONNECTION_FIELDS:
 pub(super) static IDO_MYSQL_CONNECTION: TypeInfo = TypeInfo {
     name: "IdoMysqlConnection",
     plural: "IdoMysqlConnections",
+    doc: "Writes configuration, state and history to a MySQL database.",
+    since: None,
+    until: None,
     base: Some("DbConnection"),
     is_abstract: false,
     field_groups: &[
@@ -111,27 +119,27 @@ pub(super) static IDO_MYSQL_CONNECTION: TypeInfo = TypeInfo {
 };
 
 fields! { IDO_PGSQL_CONNECTION_FIELDS:
-    /// The host object.
+    /// Host of the PostgreSQL server.
     "host": String [CONFIG] = Text("localhost");
-    /// Port.
+    /// Port of the PostgreSQL server.
     "port": String [CONFIG] = Text("5432");
-    /// User name.
+    /// User name for the database.
     "user": String [CONFIG] = Text("icinga");
-    /// Password.
+    /// Password for the database.
     "password": String [CONFIG NO_USER_MODIFY NO_USER_VIEW] = Text("icinga");
-    /// Database.
+    /// Name of the database.
     "database": String [CONFIG] = Text("icinga");
-    /// Name of this instance.
+    /// Name under which this instance stands in the database.
     "instance_name": String [CONFIG] = Text("default");
-    /// Description of this instance.
+    /// Description under which this instance stands in the database.
     "instance_description": String [CONFIG];
-    /// How to verify the server.
+    /// How strictly TLS is demanded and the server verified, in the words of libpq.
     "ssl_mode": String [CONFIG];
-    /// Private key file.
+    /// File with the private key.
     "ssl_key": String [CONFIG];
-    /// Certificate file.
+    /// File with the certificate to show to the server.
     "ssl_cert": String [CONFIG];
-    /// CA certificate file.
+    /// File with the certificates of the authorities to trust.
     "ssl_ca": String [CONFIG];
 }
 
@@ -139,6 +147,9 @@ fields! { IDO_PGSQL_CONNECTION_FIELDS:
 pub(super) static IDO_PGSQL_CONNECTION: TypeInfo = TypeInfo {
     name: "IdoPgsqlConnection",
     plural: "IdoPgsqlConnections",
+    doc: "Writes configuration, state and history to a PostgreSQL database.",
+    since: None,
+    until: None,
     base: Some("DbConnection"),
     is_abstract: false,
     field_groups: &[
@@ -154,22 +165,26 @@ pub(super) static IDO_PGSQL_CONNECTION: TypeInfo = TypeInfo {
 };
 
 fields! { LIVESTATUS_LISTENER_FIELDS:
-    /// unix or tcp.
-    "socket_type": String [CONFIG] = Text("unix");
-    /// The socket.
-    "socket_path": String [CONFIG];
-    /// Address to listen on; all when unset.
+    /// Kind of socket to listen on.
+    "socket_type": String [CONFIG] = Text("unix")
+        where OneOf(&["unix", "tcp"], "Socket type '{}' is invalid.");
+    /// Unix socket to listen on.
+    "socket_path": String [CONFIG] = Path("InitRunDir", "/cmd/livestatus");
+    /// Address to listen on.
     "bind_host": String [CONFIG] = Text("127.0.0.1");
     /// Port to listen on.
     "bind_port": String [CONFIG] = Text("6558");
-    /// Directory of the history.
-    "compat_log_path": String [CONFIG];
+    /// Directory of the log files that history is read from.
+    "compat_log_path": String [CONFIG] = Path("LogDir", "/compat");
 }
 
 /// `LivestatusListener`.
 pub(super) static LIVESTATUS_LISTENER: TypeInfo = TypeInfo {
     name: "LivestatusListener",
     plural: "LivestatusListeners",
+    doc: "Answers queries in the language of MK Livestatus.",
+    since: None,
+    until: None,
     base: Some("ConfigObject"),
     is_abstract: false,
     field_groups: &[CONFIG_OBJECT_FIELDS, LIVESTATUS_LISTENER_FIELDS],
@@ -181,10 +196,10 @@ pub(super) static LIVESTATUS_LISTENER: TypeInfo = TypeInfo {
 };
 
 fields! { STATUS_DATA_WRITER_FIELDS:
-    /// File of the status.
-    "status_path": String [CONFIG];
-    /// File of the objects.
-    "objects_path": String [CONFIG];
+    /// File for the state.
+    "status_path": String [CONFIG] = Path("CacheDir", "/status.dat");
+    /// File for the configuration.
+    "objects_path": String [CONFIG] = Path("CacheDir", "/objects.cache");
     /// Seconds between updates.
     "update_interval": Duration [CONFIG] = Num(15.0);
 }
@@ -193,6 +208,9 @@ fields! { STATUS_DATA_WRITER_FIELDS:
 pub(super) static STATUS_DATA_WRITER: TypeInfo = TypeInfo {
     name: "StatusDataWriter",
     plural: "StatusDataWriters",
+    doc: "Writes configuration and state to files in the format of Icinga 1.",
+    since: None,
+    until: Some("2.13"),
     base: Some("ConfigObject"),
     is_abstract: false,
     field_groups: &[CONFIG_OBJECT_FIELDS, STATUS_DATA_WRITER_FIELDS],
@@ -204,16 +222,20 @@ pub(super) static STATUS_DATA_WRITER: TypeInfo = TypeInfo {
 };
 
 fields! { COMPAT_LOGGER_FIELDS:
-    /// Directory to write.
-    "log_dir": String [CONFIG];
-    /// HOURLY, DAILY, WEEKLY or MONTHLY.
-    "rotation_method": String [CONFIG] = Text("HOURLY");
+    /// Directory of the log files.
+    "log_dir": String [CONFIG] = Path("LogDir", "/compat");
+    /// How often a new file is begun.
+    "rotation_method": String [CONFIG] = Text("HOURLY")
+        where OneOf(ROTATIONS, "Rotation method '{}' is invalid.");
 }
 
 /// `CompatLogger`.
 pub(super) static COMPAT_LOGGER: TypeInfo = TypeInfo {
     name: "CompatLogger",
     plural: "CompatLoggers",
+    doc: "Writes a log in the format of Icinga 1.",
+    since: None,
+    until: None,
     base: Some("ConfigObject"),
     is_abstract: false,
     field_groups: &[CONFIG_OBJECT_FIELDS, COMPAT_LOGGER_FIELDS],
@@ -225,14 +247,17 @@ pub(super) static COMPAT_LOGGER: TypeInfo = TypeInfo {
 };
 
 fields! { EXTERNAL_COMMAND_LISTENER_FIELDS:
-    /// The pipe.
-    "command_path": String [CONFIG];
+    /// Pipe that commands are read from.
+    "command_path": String [CONFIG] = Path("InitRunDir", "/cmd/icinga2.cmd");
 }
 
 /// `ExternalCommandListener`.
 pub(super) static EXTERNAL_COMMAND_LISTENER: TypeInfo = TypeInfo {
     name: "ExternalCommandListener",
     plural: "ExternalCommandListeners",
+    doc: "Reads commands in the format of Icinga 1 from a pipe.",
+    since: None,
+    until: None,
     base: Some("ConfigObject"),
     is_abstract: false,
     field_groups: &[CONFIG_OBJECT_FIELDS, EXTERNAL_COMMAND_LISTENER_FIELDS],
@@ -244,14 +269,17 @@ pub(super) static EXTERNAL_COMMAND_LISTENER: TypeInfo = TypeInfo {
 };
 
 fields! { CHECK_RESULT_READER_FIELDS:
-    /// Directory to read.
-    "spool_dir": String [CONFIG];
+    /// Directory that check results are read from.
+    "spool_dir": String [CONFIG] = Path("DataDir", "/spool/checkresults/");
 }
 
 /// `CheckResultReader`.
 pub(super) static CHECK_RESULT_READER: TypeInfo = TypeInfo {
     name: "CheckResultReader",
     plural: "CheckResultReaders",
+    doc: "Reads check results from files of Icinga 1.",
+    since: None,
+    until: Some("2.13"),
     base: Some("ConfigObject"),
     is_abstract: false,
     field_groups: &[CONFIG_OBJECT_FIELDS, CHECK_RESULT_READER_FIELDS],

@@ -12,22 +12,27 @@ mod daemon;
 mod interfaces;
 mod monitoring;
 pub(crate) mod plan;
+mod reference;
 mod runtime;
+mod words;
 mod writers;
+
+pub use reference::reference;
 
 /// Writes down a list of attributes:
 ///
 /// ```text
 /// /// One sentence.
-/// "name": Kind("ReferencedType") [FLAG FLAG] = default;
+/// "name": Kind("ReferencedType") [FLAG FLAG] = default where limit;
 /// ```
 ///
-/// Reference and default may be left out; the default is then the empty value of the kind.
+/// Reference, default and limit may be left out; the default is then the empty value of the kind.
 macro_rules! fields {
     ($list:ident: $(
-        #[doc = $doc:literal]
+        $(#[doc = $doc:literal])+
         $name:literal: $kind:ident $(($reference:literal))? [$($flag:ident)*]
-            $(= $default:ident $(($argument:expr))?)?;
+            $(= $default:ident $(($($argument:expr),+))?)?
+            $(where $limit:ident $(($($bound:expr),+))?)?;
     )*) => {
         pub(super) const $list: &[FieldInfo] = &[$(
             FieldInfo {
@@ -35,9 +40,10 @@ macro_rules! fields {
                 kind: bheka_value::schema::FieldKind::$kind,
                 flags: bheka_value::schema::Flags::NONE
                     $(.with(bheka_value::schema::Flags::$flag))*,
-                default: $crate::types::default_value!($kind $($default $(($argument))?)?),
-                reference: $crate::types::reference!($($reference)?),
-                doc: $doc,
+                default: $crate::types::default_value!($kind $($default $(($($argument),+))?)?),
+                reference: $crate::types::referenced!($($reference)?),
+                limit: $crate::types::limit!($($limit $(($($bound),+))?)?),
+                doc: concat!($($doc),+),
             },
         )*];
     };
@@ -52,6 +58,18 @@ macro_rules! default_value {
     };
     ($kind:ident Bool($boolean:expr)) => {
         bheka_value::schema::DefaultValue::Boolean($boolean)
+    };
+    ($kind:ident Names($names:expr)) => {
+        bheka_value::schema::DefaultValue::Names($names)
+    };
+    ($kind:ident Point($point:expr)) => {
+        bheka_value::schema::DefaultValue::Point($point)
+    };
+    ($kind:ident Path($constant:expr, $tail:expr)) => {
+        bheka_value::schema::DefaultValue::Path($constant, $tail)
+    };
+    ($kind:ident ShortName) => {
+        bheka_value::schema::DefaultValue::ShortName
     };
     ($kind:ident EmptyArray) => {
         bheka_value::schema::DefaultValue::EmptyArray
@@ -85,7 +103,7 @@ macro_rules! default_value {
     };
 }
 
-macro_rules! reference {
+macro_rules! referenced {
     () => {
         None
     };
@@ -94,18 +112,16 @@ macro_rules! reference {
     };
 }
 
-use {default_value, fields, reference};
+macro_rules! limit {
+    () => {
+        bheka_value::schema::Limit::None
+    };
+    ($limit:ident $(($($bound:expr),+))?) => {
+        bheka_value::schema::Limit::$limit $(($($bound),+))?
+    };
+}
 
-/// The cipher suites of 2.13.6, in its words.
-const CIPHERS: &str = concat!(
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:",
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:",
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:",
-    "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:",
-    "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:",
-    "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:",
-    "AES256-GCM-SHA384:AES128-GCM-SHA256",
-);
+use {default_value, fields, limit, referenced};
 
 /// All types, sorted by name.
 static TYPES: &[&TypeInfo] = &[

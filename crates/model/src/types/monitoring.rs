@@ -9,22 +9,22 @@ use super::fields;
 
 fields! { HOST_FIELDS:
     /// Name for people; the short name when unset.
-    "display_name": String [CONFIG];
+    "display_name": String [CONFIG] = ShortName;
     /// IPv4 address or DNS name.
     "address": String [CONFIG];
-    /// IPv6 address.
+    /// IPv6 address or DNS name.
     "address6": String [CONFIG];
-    /// Groups it belongs to.
+    /// Groups of which the object is a member.
     "groups": NameArray("HostGroup") [CONFIG REQUIRED NO_USER_MODIFY] = EmptyArray;
-    /// Current state.
+    /// State: 0 UP, 1 DOWN.
     "state": Enum [COMPUTED];
     /// State before the last result.
     "last_state": Enum [COMPUTED];
     /// Last hard state.
     "last_hard_state": Enum [COMPUTED];
-    /// When it was last UP.
+    /// Time of the last result UP.
     "last_state_up": Timestamp [STATE];
-    /// When it was last DOWN.
+    /// Time of the last result DOWN.
     "last_state_down": Timestamp [STATE];
 }
 
@@ -32,6 +32,9 @@ fields! { HOST_FIELDS:
 pub(super) static HOST: TypeInfo = TypeInfo {
     name: "Host",
     plural: "Hosts",
+    doc: "A machine or anything else that has services.",
+    since: None,
+    until: None,
     base: Some("Checkable"),
     is_abstract: false,
     field_groups: &[
@@ -49,26 +52,26 @@ pub(super) static HOST: TypeInfo = TypeInfo {
 
 fields! { SERVICE_FIELDS:
     /// Name for people; the short name when unset.
-    "display_name": String [CONFIG];
-    /// Host it belongs to.
-    "host_name": Name("Host") [CONFIG REQUIRED];
-    /// Groups it belongs to.
+    "display_name": String [CONFIG] = ShortName;
+    /// Host on which the service is.
+    "host_name": Name("Host") [CONFIG REQUIRED FIXED];
+    /// Groups of which the object is a member.
     "groups": NameArray("ServiceGroup") [CONFIG REQUIRED NO_USER_MODIFY] = EmptyArray;
-    /// The host object.
+    /// The host object itself, for expressions.
     "host": Any [NAVIGATION COMPUTED];
-    /// Current state.
+    /// State: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     "state": Enum [COMPUTED];
     /// State before the last result.
     "last_state": Enum [COMPUTED];
     /// Last hard state.
     "last_hard_state": Enum [COMPUTED];
-    /// When it was last OK.
+    /// Time of the last result OK.
     "last_state_ok": Timestamp [STATE];
-    /// When it was last WARNING.
+    /// Time of the last result WARNING.
     "last_state_warning": Timestamp [STATE];
-    /// When it was last CRITICAL.
+    /// Time of the last result CRITICAL.
     "last_state_critical": Timestamp [STATE];
-    /// When it was last UNKNOWN.
+    /// Time of the last result UNKNOWN.
     "last_state_unknown": Timestamp [STATE];
 }
 
@@ -76,6 +79,9 @@ fields! { SERVICE_FIELDS:
 pub(super) static SERVICE: TypeInfo = TypeInfo {
     name: "Service",
     plural: "Services",
+    doc: "Something on a host that is checked on its own.",
+    since: None,
+    until: None,
     base: Some("Checkable"),
     is_abstract: false,
     field_groups: &[
@@ -93,14 +99,14 @@ pub(super) static SERVICE: TypeInfo = TypeInfo {
 
 fields! { HOST_GROUP_FIELDS:
     /// Name for people; the short name when unset.
-    "display_name": String [CONFIG];
-    /// Free text.
+    "display_name": String [CONFIG] = ShortName;
+    /// Free text about the object.
     "notes": String [CONFIG];
-    /// Where to read about it.
+    /// Address of a page about the object.
     "notes_url": String [CONFIG];
-    /// Where to act on it.
+    /// Address of a page where something can be done about the object.
     "action_url": String [CONFIG];
-    /// Groups it belongs to.
+    /// Groups whose members the members of this one become, too.
     "groups": NameArray("HostGroup") [CONFIG NO_USER_MODIFY];
 }
 
@@ -108,6 +114,9 @@ fields! { HOST_GROUP_FIELDS:
 pub(super) static HOST_GROUP: TypeInfo = TypeInfo {
     name: "HostGroup",
     plural: "HostGroups",
+    doc: "A group of hosts.",
+    since: None,
+    until: None,
     base: Some("CustomVarObject"),
     is_abstract: false,
     field_groups: &[
@@ -124,14 +133,14 @@ pub(super) static HOST_GROUP: TypeInfo = TypeInfo {
 
 fields! { SERVICE_GROUP_FIELDS:
     /// Name for people; the short name when unset.
-    "display_name": String [CONFIG];
-    /// Free text.
+    "display_name": String [CONFIG] = ShortName;
+    /// Free text about the object.
     "notes": String [CONFIG];
-    /// Where to read about it.
+    /// Address of a page about the object.
     "notes_url": String [CONFIG];
-    /// Where to act on it.
+    /// Address of a page where something can be done about the object.
     "action_url": String [CONFIG];
-    /// Groups it belongs to.
+    /// Groups whose members the members of this one become, too.
     "groups": NameArray("ServiceGroup") [CONFIG NO_USER_MODIFY];
 }
 
@@ -139,6 +148,9 @@ fields! { SERVICE_GROUP_FIELDS:
 pub(super) static SERVICE_GROUP: TypeInfo = TypeInfo {
     name: "ServiceGroup",
     plural: "ServiceGroups",
+    doc: "A group of services.",
+    since: None,
+    until: None,
     base: Some("CustomVarObject"),
     is_abstract: false,
     field_groups: &[
@@ -157,6 +169,9 @@ pub(super) static SERVICE_GROUP: TypeInfo = TypeInfo {
 pub(super) static CHECK_COMMAND: TypeInfo = TypeInfo {
     name: "CheckCommand",
     plural: "CheckCommands",
+    doc: "How to check a host or service.",
+    since: None,
+    until: None,
     base: Some("Command"),
     is_abstract: false,
     field_groups: &[
@@ -175,6 +190,9 @@ pub(super) static CHECK_COMMAND: TypeInfo = TypeInfo {
 pub(super) static EVENT_COMMAND: TypeInfo = TypeInfo {
     name: "EventCommand",
     plural: "EventCommands",
+    doc: "What to do when the state of a host or service changes.",
+    since: None,
+    until: None,
     base: Some("Command"),
     is_abstract: false,
     field_groups: &[
@@ -193,6 +211,9 @@ pub(super) static EVENT_COMMAND: TypeInfo = TypeInfo {
 pub(super) static NOTIFICATION_COMMAND: TypeInfo = TypeInfo {
     name: "NotificationCommand",
     plural: "NotificationCommands",
+    doc: "How to send a notification.",
+    since: None,
+    until: None,
     base: Some("Command"),
     is_abstract: false,
     field_groups: &[
@@ -208,34 +229,38 @@ pub(super) static NOTIFICATION_COMMAND: TypeInfo = TypeInfo {
 };
 
 fields! { DEPENDENCY_FIELDS:
-    /// Host that depends.
-    "child_host_name": Name("Host") [CONFIG REQUIRED NAVIGATION];
-    /// Service that depends, on that host.
-    "child_service_name": String [CONFIG NAVIGATION];
-    /// Host that is depended on.
-    "parent_host_name": Name("Host") [CONFIG REQUIRED NAVIGATION];
-    /// Service that is depended on, on that host.
-    "parent_service_name": String [CONFIG NAVIGATION];
-    /// When it is in force; always when unset.
-    "period": Name("TimePeriod") [CONFIG NAVIGATION];
-    /// States for which it is in force.
-    "states": NameArray [CONFIG];
+    /// Host that depends, or on which the depending service is.
+    "child_host_name": Name("Host") [CONFIG REQUIRED NAVIGATION FIXED];
+    /// Short name of the service that depends; the host itself when unset.
+    "child_service_name": String [CONFIG NAVIGATION FIXED];
+    /// Host that is depended on, or on which that service is.
+    "parent_host_name": Name("Host") [CONFIG REQUIRED NAVIGATION FIXED];
+    /// Short name of the service that is depended on; the host itself when unset.
+    "parent_service_name": String [CONFIG NAVIGATION FIXED];
+    /// Times in which the dependency holds; always when unset.
+    "period": Name("TimePeriod") [CONFIG NAVIGATION FIXED];
+    /// States of the parent in which the dependency is met; `OK` and `Warning`, or `Up`, when
+    /// unset.
+    "states": NameArray [CONFIG FIXED];
     /// The states as bits.
     "state_filter_real": Number [NO_USER_MODIFY NO_USER_VIEW COMPUTED];
     /// Whether the parent fails only in hard states.
-    "ignore_soft_states": Boolean [CONFIG] = Bool(true);
-    /// Whether a failed parent stops checks.
+    "ignore_soft_states": Boolean [CONFIG FIXED] = Bool(true);
+    /// Whether a failed parent stops the checks of the child.
     "disable_checks": Boolean [CONFIG];
-    /// Whether a failed parent stops notifications.
+    /// Whether a failed parent stops the notifications of the child.
     "disable_notifications": Boolean [CONFIG] = Bool(true);
-    /// Dependencies of the same group back one another up.
-    "redundancy_group": String [CONFIG NO_USER_MODIFY NEWER];
+    /// Name of a group of dependencies, of which one that is met suffices.
+    "redundancy_group": String [CONFIG NO_USER_MODIFY SINCE_2_14];
 }
 
 /// `Dependency`.
 pub(super) static DEPENDENCY: TypeInfo = TypeInfo {
     name: "Dependency",
     plural: "Dependencies",
+    doc: "Says that a host or service can only be judged while another one works.",
+    since: None,
+    until: None,
     base: Some("CustomVarObject"),
     is_abstract: false,
     field_groups: &[

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use bheka_value::schema::{FieldInfo, FieldKind, Flags, TypeInfo};
+use bheka_value::schema::{DefaultValue, FieldInfo, FieldKind, Flags, Limit, TypeInfo};
 use rustc_hash::FxHashMap;
 
 /// The attributes of a type by name and by use.
@@ -14,8 +14,10 @@ pub(crate) struct Plan {
     pub(crate) required: Vec<&'static FieldInfo>,
     /// Those that name other objects.
     pub(crate) references: Vec<&'static FieldInfo>,
-    /// Whether there is a `display_name`.
-    pub(crate) has_display_name: bool,
+    /// Those whose values have limits.
+    pub(crate) limited: Vec<&'static FieldInfo>,
+    /// Those whose default depends on the object or on the installation.
+    pub(crate) filled: Vec<&'static FieldInfo>,
 }
 
 impl Plan {
@@ -40,7 +42,8 @@ impl Plan {
             fields: FxHashMap::default(),
             required: Vec::new(),
             references: Vec::new(),
-            has_display_name: false,
+            limited: Vec::new(),
+            filled: Vec::new(),
         };
         for field in info.fields() {
             plan.fields.entry(field.name).or_insert(field);
@@ -51,7 +54,12 @@ impl Plan {
             if names && field.reference.is_some() {
                 plan.references.push(field);
             }
-            plan.has_display_name |= field.name == "display_name";
+            if field.limit != Limit::None {
+                plan.limited.push(field);
+            }
+            if matches!(field.default, DefaultValue::ShortName | DefaultValue::Path(..)) {
+                plan.filled.push(field);
+            }
         }
         plan
     }

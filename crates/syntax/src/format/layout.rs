@@ -10,7 +10,7 @@ use super::pieces::{BLANKS, Kind, Piece};
 
 /// Levels of indentation that are shown. Deeper ones would make the text grow with the square of
 /// their number, and nobody reads them.
-const LEVELS_MAX: usize = 60;
+const LEVELS_MAX: usize = 40;
 
 /// Writes the pieces in the given style.
 pub(super) fn write(pieces: &[Piece<'_>], groups: &Groups, style: &Style) -> String {
