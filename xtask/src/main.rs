@@ -2,6 +2,7 @@
 //!
 //! * `cargo xtask test`: installs what the tests need (as root on Debian; otherwise names it),
 //!   then runs every check and all tests. This is what CI runs.
+//! * `cargo xtask docs`: writes `docs/objects.md` from the table of types.
 //! * `cargo xtask tidy`: layering, file lengths, banned calls, licences, dead links.
 
 mod packages;
@@ -23,9 +24,10 @@ fn main() -> ExitCode {
         .as_slice()
     {
         ["test"] => test(),
+        ["docs"] => docs(&root()),
         ["tidy"] => tidy::check(&root()).map(|()| println!("tidy: everything in its place")),
         _ => {
-            eprintln!("usage: cargo xtask test | tidy");
+            eprintln!("usage: cargo xtask test | docs | tidy");
             return ExitCode::from(2);
         }
     };
@@ -42,6 +44,15 @@ fn main() -> ExitCode {
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// Writes what is made of the program's own tables.
+fn docs(root: &Path) -> anyhow::Result<()> {
+    let path = root.join("docs/objects.md");
+    std::fs::write(&path, bheka_model::type_reference())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    println!("written: {}", path.display());
+    Ok(())
 }
 
 fn test() -> anyhow::Result<()> {

@@ -3,8 +3,8 @@
 use bheka_value::schema::{FieldInfo, FieldKind, Flags, Limit};
 use bheka_value::{Str, Value};
 
-use super::shapes::{self, Keys, Need, Shape};
 use super::advice::Wanted;
+use super::shapes::{self, Keys, Need, Shape};
 use super::{Draft, Fault, Index, coerce, command, filters, macros, time_ranges};
 
 const TIMES: Keys = &[
@@ -184,9 +184,7 @@ fn check_limit(draft: &Draft, field: &FieldInfo, faults: &mut Vec<Fault>) {
             let fits = words.contains(&value.as_str()) || value.parse::<i64>().is_ok();
             (!fits).then(|| text.to_owned())
         }),
-        Limit::Macro => set
-            .and_then(|value| value.as_str())
-            .and_then(macros::flaw),
+        Limit::Macro => set.and_then(|value| value.as_str()).and_then(macros::flaw),
         Limit::None => None,
     };
     faults.extend(complaint.map(|text| Fault::attribute(field.name, text)));
@@ -226,12 +224,7 @@ fn notification(draft: &Draft, index: &Index<'_>, faults: &mut Vec<Fault>) {
 }
 
 /// The service that is named and is not there, while its host is.
-fn missing_service(
-    draft: &Draft,
-    index: &Index<'_>,
-    host: &str,
-    service: &str,
-) -> Option<Wanted> {
+fn missing_service(draft: &Draft, index: &Index<'_>, host: &str, service: &str) -> Option<Wanted> {
     let (host, service) = (draft.text(host)?, draft.text(service)?);
     index.checkable(host, None)?;
     let missing = index.checkable(host, Some(service)).is_none();
@@ -359,7 +352,8 @@ fn http_headers(draft: &Draft, faults: &mut Vec<Fault>) {
         return;
     };
     for (name, value) in headers.read().iter() {
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let text = match value {
             _ if name.is_empty() || !name.bytes().all(is_token) => "Header name is invalid.",
             Value::String(text) if text.bytes().any(|it| it < 32 && it != b'\t' || it == 127) => {

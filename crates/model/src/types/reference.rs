@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use bheka_value::schema::{DefaultValue, FieldInfo, FieldKind, Flags, Limit, Naming, TypeInfo};
 use bheka_value::Value;
+use bheka_value::schema::{DefaultValue, FieldInfo, FieldKind, Flags, Limit, Naming, TypeInfo};
 
 use super::catalogue;
 use crate::literal::literal;
@@ -69,7 +69,7 @@ fn section(info: &'static TypeInfo, page: &mut String) {
     if let Some(member) = info.assign_target {
         remarks.push(format!("`assign where` chooses {} objects.", link(member)));
     }
-    if let Some(base) = info.base.filter(|base| *base != "Object") {
+    if let Some(base) = documented_base(info) {
         remarks.push(format!("Has all attributes of {}, too.", link(base)));
     }
     if !remarks.is_empty() {
@@ -87,7 +87,11 @@ fn section(info: &'static TypeInfo, page: &mut String) {
                 field.name,
                 kind(field),
                 default(field),
-                if field.flags.has(Flags::REQUIRED) { "yes" } else { "" },
+                if field.flags.has(Flags::REQUIRED) {
+                    "yes"
+                } else {
+                    ""
+                },
                 field.since().unwrap_or_default(),
                 description(field)
             );
@@ -106,6 +110,16 @@ fn section(info: &'static TypeInfo, page: &mut String) {
                 description(field)
             );
         }
+    }
+}
+
+/// The nearest type above that adds attributes, and so has a section.
+fn documented_base(info: &TypeInfo) -> Option<&'static str> {
+    let base = catalogue().type_info(info.base?)?;
+    if own_fields(base).next().is_some() {
+        Some(base.name)
+    } else {
+        documented_base(base)
     }
 }
 
