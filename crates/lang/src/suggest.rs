@@ -86,7 +86,9 @@ pub(crate) fn advise(env: &Env, detail: Detail, suggester: &mut Suggester) -> Ad
         Some(Unknown::ApplyType { name }) => apply_type(env, &name, &mut advice, suggester),
         Some(Unknown::ApplyTarget { name, targets }) => {
             advice.suggestions = suggester.nearest(&name, targets.iter().copied());
-            advice.notes.push(format!("expected {}", either(targets)));
+            if advice.suggestions.is_empty() {
+                advice.notes.push(format!("expected {}", either(targets)));
+            }
         }
         Some(Unknown::Attribute { of, name }) => {
             attribute(env, &of, &name, &mut advice, suggester);

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::config::{FindingFormat, report_failure};
 use crate::daemon;
 use crate::log::{self, LogSinks, Record, Severity, SinkKind, SinkSpec};
 use crate::settings::Settings;
@@ -41,6 +42,8 @@ pub(crate) struct DaemonOptions {
     pub(crate) validate: bool,
     /// `--dump-objects`, or implied by `--validate`
     pub(crate) dump_objects: bool,
+    /// `--format`
+    pub(crate) findings: FindingFormat,
     /// `--errorlog`
     pub(crate) errorlog: Option<PathBuf>,
     /// `--daemonize`
@@ -135,6 +138,15 @@ fn run(words: &[&str], invocation: &Invocation, settings: Settings) -> anyhow::R
     }
 }
 
+/// How findings about a configuration are to be written.
+pub(super) fn finding_format(invocation: &Invocation) -> anyhow::Result<FindingFormat> {
+    match invocation.value("format").as_deref() {
+        None | Some("text") => Ok(FindingFormat::Text),
+        Some("json") => Ok(FindingFormat::Json),
+        Some(other) => anyhow::bail!("--format takes text or json, not '{other}'"),
+    }
+}
+
 /// The console may be closed when the daemon fails; the file of `--errorlog` is not.
 fn note_fatal_error(path: &Path, record: &Record) {
     use std::io::Write as _;
@@ -174,16 +186,22 @@ fn writes_for_daemon(words: &[&str]) -> bool {
 
 fn run_daemon(invocation: &Invocation, settings: Settings) -> anyhow::Result<ExitCode> {
     let logs = Arc::new(LogSinks::new());
-    // The console can always be opened.
-    let _ = logs.configure(vec![SinkSpec {
-        kind: SinkKind::Console {
-            color: settings.color,
-        },
-        severity: settings.console_severity,
-        format: settings.console_format,
-    }]);
-    log::install(&logs);
     let validate = invocation.flag("validate");
+    let findings = finding_format(invocation)?;
+    if findings == FindingFormat::Json && !validate {
+        anyhow::bail!("--format json goes with --validate (-C); use --log-format json for the log");
+    }
+    if findings == FindingFormat::Text {
+        // The console can always be opened.
+        let _ = logs.configure(vec![SinkSpec {
+            kind: SinkKind::Console {
+                color: settings.color,
+            },
+            severity: settings.console_severity,
+            format: settings.console_format,
+        }]);
+    }
+    log::install(&logs);
     let options = DaemonOptions {
         config: invocation
             .values("config")
@@ -193,6 +211,7 @@ fn run_daemon(invocation: &Invocation, settings: Settings) -> anyhow::Result<Exi
         no_config: invocation.flag("no-config"),
         validate,
         dump_objects: validate || invocation.flag("dump-objects"),
+        findings,
         errorlog: invocation.nonempty("errorlog").map(PathBuf::from),
         daemonize: invocation.flag("daemonize"),
         close_stdio: invocation.flag("close-stdio"),
@@ -201,6 +220,9 @@ fn run_daemon(invocation: &Invocation, settings: Settings) -> anyhow::Result<Exi
     let errorlog = options.errorlog.clone();
     let result = daemon::run(settings, options);
     if let Err(error) = &result {
+        if findings == FindingFormat::Json {
+            report_failure(&explain(error));
+        }
         let record = Record::now(Severity::Critical, "cli", explain(error));
         if let Some(path) = errorlog {
             note_fatal_error(&path, &record);

@@ -1,8 +1,8 @@
 //! Words to the user of a command.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
-use crate::log::Severity;
+use crate::log::{Severity, colors_wanted};
 
 /// Prints to standard output; a reader that has gone away is no error.
 pub(crate) fn print(text: &str) {
@@ -36,9 +36,9 @@ pub(crate) fn explain(error: &anyhow::Error) -> String {
 pub(crate) fn say(severity: Severity, facility: &str, text: &str) {
     let name = severity.name();
     let name = match severity {
-        Severity::Critical if io::stdout().is_terminal() => format!("\x1b[31m\x1b[1m{name}\x1b[0m"),
-        Severity::Warning if io::stdout().is_terminal() => format!("\x1b[33m\x1b[1m{name}\x1b[0m"),
-        Severity::Information if io::stdout().is_terminal() => format!("\x1b[32m{name}\x1b[0m"),
+        Severity::Critical if colors_wanted() => format!("\x1b[31m\x1b[1m{name}\x1b[0m"),
+        Severity::Warning if colors_wanted() => format!("\x1b[33m\x1b[1m{name}\x1b[0m"),
+        Severity::Information if colors_wanted() => format!("\x1b[32m{name}\x1b[0m"),
         _ => name.to_owned(),
     };
     print(&format!("{name}/{facility}: {text}\n"));

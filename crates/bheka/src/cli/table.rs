@@ -113,6 +113,12 @@ fn daemon() -> Command {
             flag("validate", "check the configuration and exit").short('C'),
             flag("dump-objects", "write the file that 'object list' reads"),
             value(
+                "format",
+                "FORMAT",
+                "with --validate: how findings are written: text (default), or json: one object \
+                 a line on standard output and nothing else there",
+            ),
+            value(
                 "errorlog",
                 "FILE",
                 "write fatal errors to this file (with --daemonize or \

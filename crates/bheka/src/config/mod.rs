@@ -5,8 +5,10 @@
 //! about what is valid.
 
 mod caches;
+mod finding;
 mod places;
 mod render;
+mod report;
 mod sources;
 
 use std::collections::BTreeSet;
@@ -19,7 +21,7 @@ use bheka_lang::{Globals, LangDiagnostic, Load, ZoneDir};
 use bheka_model::{Built, ConfigObject, Generation, ModelDiagnostic};
 use bheka_net::{Identity, IdentityFiles, TlsSettings};
 use bheka_value::schema::Catalogue;
-use bheka_value::{Declaration, Location, Str, Value};
+use bheka_value::{Advice, Declaration, Location, Str, Value};
 
 use crate::cli::DaemonOptions;
 use crate::daemon::clock;
@@ -27,6 +29,8 @@ use crate::log::{LogSinks, Severity};
 use crate::settings::Settings;
 use crate::version::PROGRAM;
 pub(crate) use render::place_in;
+use report::Reporter;
+pub(crate) use report::{FindingFormat, report_failure};
 pub(crate) use sources::DiskSources;
 
 /// A valid configuration.
@@ -64,23 +68,21 @@ pub(crate) fn load(
     attempt.check_files()?;
     let tracked = options.dump_objects;
     let mut outcome = attempt.evaluate(tracked);
-    if outcome.is_valid() {
-        let built = attempt.build(&mut outcome, number);
-        if built.has_errors() && !tracked {
-            // The lines of attributes are known only when they are recorded. That costs memory
-            // which a valid configuration is spared.
-            let mut tracked = attempt.evaluate(true);
-            let built = attempt.build(&mut tracked, number);
-            attempt.report(&tracked, Some(&built));
-            tracked.loaded.globals.retire();
-        } else {
-            attempt.report(&outcome, Some(&built));
-        }
-        if !built.has_errors() {
-            return Ok(Some(attempt.finish(outcome, built, options)));
-        }
+    let built = attempt.build(&mut outcome, number);
+    let is_valid = outcome.is_valid() && !built.has_errors();
+    let mut reporter = Reporter::new(logs, options.findings);
+    if is_valid || tracked {
+        reporter.report(&outcome, &built);
     } else {
-        attempt.report(&outcome, None);
+        // The lines of attributes are known only when they are recorded. That costs memory which a
+        // valid configuration is spared.
+        let mut tracked = attempt.evaluate(true);
+        let built = attempt.build(&mut tracked, number);
+        reporter.report(&tracked, &built);
+        tracked.loaded.globals.retire();
+    }
+    if is_valid {
+        return Ok(Some(attempt.finish(outcome, built, options)));
     }
     outcome.loaded.globals.retire();
     let text = format!(
@@ -145,31 +147,14 @@ impl Attempt<'_> {
 
     fn evaluate(&self, tracked: bool) -> Outcome {
         let zone_dirs = places::zone_dirs(&self.settings.paths, self.logs);
-        if zone_dirs.is_empty() {
-            return Outcome {
-                loaded: self.evaluate_with(&[], tracked),
-                stray: Vec::new(),
-            };
-        }
         let loaded = self.evaluate_with(&zone_dirs, tracked);
         // Directories of zones that do not exist must not count. Most often there are none; to
         // know, one must have evaluated the files.
-        let alone = loaded.diagnostics.iter().any(LangDiagnostic::is_error);
-        let alone = alone.then(|| self.evaluate_with(&[], tracked));
-        let zones = zones(alone.as_ref().unwrap_or(&loaded));
-        let (known, stray): (Vec<_>, Vec<_>) = zone_dirs
-            .into_iter()
-            .partition(|dir| zones.contains(dir.zone.as_str()));
-        if let Some(alone) = alone {
-            if alone.diagnostics.iter().any(LangDiagnostic::is_error) {
-                loaded.globals.retire();
-                return Outcome {
-                    loaded: alone,
-                    stray: Vec::new(),
-                };
-            }
-            alone.globals.retire();
-        }
+        let zones = zones(&loaded);
+        let exists = |dir: &ZoneDir| {
+            zones.contains(dir.zone.as_str()) || loaded.doubts.object("Zone", &dir.zone)
+        };
+        let (known, stray): (Vec<_>, Vec<_>) = zone_dirs.into_iter().partition(exists);
         if stray.is_empty() {
             return Outcome { loaded, stray };
         }
@@ -218,7 +203,10 @@ impl Attempt<'_> {
         {
             declarations.extend(application(bheka_model::catalogue()));
         }
-        let mut built = bheka_model::build(number, declarations, outcome.loaded.globals.to_map());
+        let failed = std::mem::take(&mut outcome.loaded.failed);
+        let globals = outcome.loaded.globals.to_map();
+        let doubts = &outcome.loaded.doubts;
+        let mut built = bheka_model::build_beside(number, declarations, failed, doubts, globals);
         built
             .diagnostics
             .extend(self.certificate_fault(&built.generation));
@@ -242,85 +230,8 @@ impl Attempt<'_> {
             ),
             location: Some(listener.location.clone()),
             object: Some(("ApiListener", listener.name.clone())),
+            advice: Advice::of("certificate"),
         })
-    }
-
-    /// Logs what was found: what scripts logged, then warnings, then errors, each with its lines.
-    fn report(&self, outcome: &Outcome, built: Option<&Built>) {
-        let loaded = &outcome.loaded;
-        for line in &loaded.log {
-            self.logs
-                .write(line.severity.into(), &line.facility, line.message.as_str());
-        }
-        for dir in &outcome.stray {
-            let text = format!(
-                "Ignoring directory '{}' for unknown zone '{}'.",
-                dir.path, dir.zone
-            );
-            self.logs.write(Severity::Warning, "config", text);
-        }
-        let has_syntax_errors = loaded
-            .diagnostics
-            .iter()
-            .any(|it| it.is_syntax && it.is_error());
-        if !has_syntax_errors {
-            self.logs.write(
-                Severity::Information,
-                "ConfigItem",
-                "Committing config item(s).",
-            );
-        }
-        for diagnostic in &loaded.ignored {
-            self.logs.write(
-                Severity::Notice,
-                "ConfigObject",
-                render::of_language(diagnostic),
-            );
-        }
-        let (errors, others): (Vec<_>, Vec<_>) = loaded
-            .diagnostics
-            .iter()
-            .partition(|diagnostic| diagnostic.is_error());
-        for diagnostic in others {
-            let severity = Severity::from(diagnostic.severity);
-            self.logs.write(
-                severity,
-                diagnostic.facility,
-                render::of_language(diagnostic),
-            );
-        }
-        let findings = built
-            .map(|built| built.diagnostics.as_slice())
-            .unwrap_or_default();
-        let is_error = |it: &&ModelDiagnostic| it.severity == bheka_model::Severity::Error;
-        for finding in findings.iter().filter(|it| !is_error(it)) {
-            let severity = match finding.severity {
-                bheka_model::Severity::Notice => Severity::Notice,
-                _ => Severity::Warning,
-            };
-            self.logs
-                .write(severity, finding.facility, render::of_model(finding));
-        }
-        for diagnostic in &errors {
-            self.logs.write(
-                Severity::Critical,
-                "config",
-                render::of_language(diagnostic),
-            );
-        }
-        for finding in findings.iter().filter(is_error) {
-            self.logs
-                .write(Severity::Critical, "config", render::of_model(finding));
-        }
-        let count = errors.len() + findings.iter().filter(is_error).count();
-        if count > 0 && !has_syntax_errors {
-            let plural = if count == 1 { "" } else { "s" };
-            self.logs.write(
-                Severity::Critical,
-                "config",
-                format!("{count} error{plural}"),
-            );
-        }
     }
 
     fn finish(&self, outcome: Outcome, built: Built, options: &DaemonOptions) -> Loaded {

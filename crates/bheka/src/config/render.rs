@@ -1,64 +1,28 @@
-//! Findings as text: message, place, and the lines with the place marked, as Icinga 2 shows them.
+//! Places as text: where, and the lines with the place marked, as Icinga 2 shows them.
 
 use std::fmt::Write as _;
-use std::fs;
 
-use bheka_lang::LangDiagnostic;
-use bheka_model::ModelDiagnostic;
 use bheka_value::{Location, Value};
-
-/// A finding of the evaluator.
-pub(super) fn of_language(diagnostic: &LangDiagnostic) -> String {
-    let prefix = if diagnostic.is_error() { "Error: " } else { "" };
-    let mut text = format!("{prefix}{}", diagnostic.message);
-    if let Some(location) = &diagnostic.location {
-        let excerpt = excerpt(location).or_else(|| diagnostic.excerpt.clone());
-        place(location, excerpt, &mut text);
-    }
-    text
-}
-
-/// A finding of the model.
-pub(super) fn of_model(finding: &ModelDiagnostic) -> String {
-    let is_error = finding.severity == bheka_model::Severity::Error;
-    let prefix = if is_error { "Error: " } else { "" };
-    let mut text = format!("{prefix}{}", finding.message);
-    if let Some(location) = finding.location.as_ref().filter(|_| is_error) {
-        place(location, excerpt(location), &mut text);
-    }
-    text
-}
-
-fn place(location: &Location, excerpt: Option<String>, text: &mut String) {
-    let _ = write!(text, "\nLocation: {location}");
-    if let Some(excerpt) = excerpt {
-        text.push('\n');
-        text.push_str(excerpt.trim_end_matches('\n'));
-    }
-}
 
 /// A place in a text that is at hand: where it is, and its lines.
 pub(crate) fn place_in(source: &str, location: &Location) -> String {
     let mut text = format!("Location: {location}\n");
-    text.push_str(marked(source, location).trim_end_matches('\n'));
+    text.push_str(marked(source, 1, location).trim_end_matches('\n'));
     text
 }
 
-/// The marked lines (tabs as single blanks) of a place with two lines before and after it; `None` when the file is gone.
-fn excerpt(location: &Location) -> Option<String> {
-    if location.path.is_empty() {
-        return None;
-    }
-    let source = fs::read(&*location.path).ok()?;
-    Some(marked(&String::from_utf8_lossy(&source), location))
-}
+/// Marked lines that are shown from the start of a place; of the rest only the last one.
+const MARKED_MAX: usize = 30;
 
-fn marked(source: &str, location: &Location) -> String {
+/// The marked lines of a place, tabs as single blanks, with two lines before and after it. The
+/// first line of `source` has the number `number_of_first`.
+pub(super) fn marked(source: &str, number_of_first: usize, location: &Location) -> String {
     let mut out = String::new();
     let (first, last) = (location.first_line as usize, location.last_line as usize);
     for (index, line) in source.split('\n').enumerate() {
-        let number = index + 1;
-        if number + 2 < first || number > last + 2 {
+        let number = index + number_of_first;
+        let skipped = number >= first + MARKED_MAX && number < last;
+        if number + 2 < first || number > last + 2 || skipped {
             continue;
         }
         let line = line.strip_suffix('\r').unwrap_or(line).replace('\t', " ");
@@ -79,8 +43,14 @@ fn marked(source: &str, location: &Location) -> String {
         };
         out.push_str(&" ".repeat(head.chars().count()));
         // Columns are bytes.
+        let mut marks = 0;
         for (at, _) in line.char_indices().take_while(|(at, _)| *at < end) {
-            out.push(if at + 1 >= start { '^' } else { ' ' });
+            let is_marked = at + 1 >= start;
+            marks += usize::from(is_marked);
+            out.push(if is_marked { '^' } else { ' ' });
+        }
+        if marks == 0 && first == last {
+            out.push('^');
         }
         out.push('\n');
     }
@@ -127,7 +97,7 @@ mod tests {
             last_column: 20,
         };
         assert_eq!(
-            marked(source, &location),
+            marked(source, 1, &location),
             "f(1): one
 f(2): object Host \"a\" {
 f(3):  check_command = \"x\"
@@ -141,6 +111,6 @@ f(5): five
             last_column: 1,
             ..location
         };
-        assert!(marked(source, &location).contains("f(4): }\n      ^\n"));
+        assert!(marked(source, 1, &location).contains("f(4): }\n      ^\n"));
     }
 }

@@ -22,6 +22,13 @@ use std::sync::Arc;
 
 use tracing_subscriber::layer::SubscriberExt as _;
 
+/// Whether standard output is a terminal whose user has nothing against colours
+/// (<https://no-color.org>).
+pub(crate) fn colors_wanted() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && std::io::IsTerminal::is_terminal(&std::io::stdout())
+}
+
 /// Makes these sinks the destination of everything that is traced in this process.
 ///
 /// A second call changes nothing: `tracing` has one destination per process.

@@ -1,5 +1,6 @@
 //! One record and its forms.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -144,6 +145,26 @@ impl Record {
         }
     }
 
+    /// The text with marks of places in the colour of the severity, and what helps in green.
+    fn colored_text(&self) -> Cow<'_, str> {
+        if !self.text.contains('\n') {
+            return Cow::Borrowed(&self.text);
+        }
+        let mut lines = Vec::new();
+        for line in self.text.split('\n') {
+            let marks = line.trim_start_matches(' ');
+            let is_mark = !marks.is_empty() && marks.bytes().all(|byte| byte == b'^');
+            lines.push(if is_mark {
+                Cow::Owned(format!("{}{line}\x1b[0m", self.severity.color()))
+            } else if line.starts_with("Help: ") {
+                Cow::Owned(format!("\x1b[32m{line}\x1b[0m"))
+            } else {
+                Cow::Borrowed(line)
+            });
+        }
+        Cow::Owned(lines.join("\n"))
+    }
+
     /// The line (or lines: a text with line breaks goes on unindented), with its line break.
     pub(crate) fn line(&self, format: Format, colored: bool) -> String {
         match format {
@@ -154,9 +175,14 @@ impl Record {
                 } else {
                     ("", "")
                 };
+                let text = if colored {
+                    self.colored_text()
+                } else {
+                    Cow::Borrowed(self.text.as_str())
+                };
                 format!(
-                    "[{time}] {on}{}{off}/{}: {}\n",
-                    self.severity, self.facility, self.text
+                    "[{time}] {on}{}{off}/{}: {text}\n",
+                    self.severity, self.facility
                 )
             }
             Format::Json => {

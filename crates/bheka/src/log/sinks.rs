@@ -1,6 +1,6 @@
 //! Where records go, and the thread that takes them there.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -197,7 +197,7 @@ fn open(spec: &SinkSpec) -> io::Result<Box<dyn Sink>> {
     Ok(match &spec.kind {
         SinkKind::Console { color } => Box::new(ConsoleSink {
             format: spec.format,
-            colored: *color || io::stdout().is_terminal(),
+            colored: *color || super::colors_wanted(),
         }),
         SinkKind::File { path } => Box::new(FileSink::open(path.clone(), spec.format)?),
         SinkKind::Syslog { facility } => Box::new(SyslogSink::new(*facility)?),

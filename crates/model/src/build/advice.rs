@@ -88,7 +88,10 @@ impl<'a> Collector<'a> {
 
     /// Takes a fault of an object.
     pub(super) fn add(&mut self, draft: &Draft, fault: &Fault) {
-        let found = fault.wanted.is_none().then(|| Wanted::of_limit(draft, fault));
+        let found = fault
+            .wanted
+            .is_none()
+            .then(|| Wanted::of_limit(draft, fault));
         let wanted = found.flatten().or_else(|| fault.wanted.clone());
         let wanted = wanted.as_ref();
         let code = code_of(fault, wanted);
@@ -146,9 +149,11 @@ impl<'a> Collector<'a> {
             _ if code == "zone" => {
                 let unsure = |of: &str| {
                     self.doubts.any_of(of)
-                        || self.index.of_type(of).into_iter().any(|at| {
-                            self.drafts.get(at).is_some_and(|draft| draft.incomplete)
-                        })
+                        || self
+                            .index
+                            .of_type(of)
+                            .into_iter()
+                            .any(|at| self.drafts.get(at).is_some_and(|draft| draft.incomplete))
                 };
                 unsure("Zone") || unsure("Endpoint")
             }
@@ -194,9 +199,10 @@ impl<'a> Collector<'a> {
             && let Some(field) = draft.declaration.type_info.field(attribute)
             && !field.doc.is_empty()
         {
-            advice
-                .notes
-                .push(format!("'{attribute}': {}", field.doc.trim_end_matches('.')));
+            advice.notes.push(format!(
+                "'{attribute}': {}",
+                field.doc.trim_end_matches('.')
+            ));
         }
         advice
     }
@@ -215,7 +221,11 @@ impl<'a> Collector<'a> {
                 ));
             }
         }
-        if self.index.names(type_name).next().is_none() {
+        if type_name == "CheckCommand" && !self.index.has(type_name, "dummy") {
+            let note = "the library of check commands is not included: include <itl>, include \
+                        <plugins>";
+            advice.notes.push(note.to_owned());
+        } else if self.index.names(type_name).next().is_none() {
             advice.notes.push(format!("there is no {type_name} at all"));
         }
     }
