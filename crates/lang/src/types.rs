@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bheka_value::schema::{Catalogue, DefaultValue, FieldInfo, FieldKind, Flags, Limit, Naming, TypeInfo};
-use bheka_value::{ObjectView, Str, Value};
+use bheka_value::{CallError, ObjectView, Str, Value};
 use rustc_hash::FxHashMap;
 
 /// A type.
@@ -113,6 +113,17 @@ impl ObjectView for TypeView {
 
     fn attribute_names(&self) -> Vec<Str> {
         ["base", "name", "prototype"].map(Str::from).to_vec()
+    }
+
+    fn set_attribute(&self, name: &str, _value: Value) -> Result<(), CallError> {
+        if matches!(name, "base" | "name" | "prototype") {
+            return Err(CallError::new(format!(
+                "Attribute '{name}' of a type must not be modified."
+            )));
+        }
+        Err(CallError::new(format!(
+            "Attribute '{name}' does not exist."
+        )))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -3,7 +3,7 @@
 use bheka_value::Value;
 
 use super::{Row, exact};
-use crate::convert::{not_an_object, to_text};
+use crate::convert::{not_an, not_an_object, to_text};
 use crate::draft::location_value;
 use crate::eval::call::{Call, call};
 use crate::fault::{Fault, Outcome};
@@ -90,22 +90,21 @@ fn get_object(c: &Call<'_>) -> Outcome {
     Ok(c.run.object(&type_name, &name).unwrap_or_default())
 }
 
-fn config_type(c: &Call<'_>) -> Outcome<std::sync::Arc<crate::types::TypeEntry>> {
+fn given_type(c: &Call<'_>) -> Outcome<std::sync::Arc<crate::types::TypeEntry>> {
     let value = c.argument(0);
     if value.is_empty() {
         return Err(Fault::new("Invalid type: Must not be null"));
     }
-    let entry = as_type(value).ok_or_else(|| not_an_object(value))?;
+    as_type(value).ok_or_else(|| not_an("Type", "type", value))
+}
+
+fn get_objects(c: &Call<'_>) -> Outcome {
+    let entry = given_type(c)?;
     if !entry.is_config() {
         return Err(Fault::new(
             "Invalid type: Type must inherit from 'ConfigObject'",
         ));
     }
-    Ok(entry)
-}
-
-fn get_objects(c: &Call<'_>) -> Outcome {
-    let entry = config_type(c)?;
     Ok(Value::array(c.run.objects(&entry.name)))
 }
 
@@ -129,7 +128,7 @@ fn get_template(c: &Call<'_>) -> Outcome {
 }
 
 fn get_templates(c: &Call<'_>) -> Outcome {
-    let entry = config_type(c)?;
+    let entry = given_type(c)?;
     let found = c.run.env.registry.templates(&entry.name);
     Ok(Value::array(found.iter().map(|item| template_value(item))))
 }
@@ -165,8 +164,12 @@ fn get_services(c: &Call<'_>) -> Outcome {
 
 /// Declares objects outside a load: at the console.
 fn run_with_activation_context(c: &Call<'_>) -> Outcome {
-    let Value::Function(function) = c.argument(0) else {
-        return Err(not_an_object(c.argument(0)));
+    let function = match c.argument(0) {
+        Value::Function(function) => function,
+        Value::Empty => {
+            return Err(Fault::script("'function' argument must not be null."));
+        }
+        other => return Err(not_an("Function", "function", other)),
     };
     let registry = &c.run.env.registry;
     registry.open();
@@ -189,7 +192,7 @@ fn run_with_activation_context(c: &Call<'_>) -> Outcome {
             fault.location = error.location;
             Err(fault)
         }
-        None => Ok(Value::Empty),
+        None => Ok(Value::Boolean(true)),
     }
 }
 

@@ -177,11 +177,12 @@ pub(crate) fn get(run: &Run<'_>, context: &Value, name: &str) -> Outcome {
 
 /// A field of an object, or a method, or an error.
 fn typed(run: &Run<'_>, context: &Value, name: &str) -> Outcome {
-    let is_object = !matches!(
-        context,
-        Value::String(_) | Value::Number(_) | Value::Boolean(_)
-    );
-    if name == "type" && is_object {
+    let has_type = match context {
+        Value::Empty | Value::Array(_) | Value::Dictionary(_) => true,
+        Value::Object(_) => !matches!(context.type_name(), "DateTime" | "Reference"),
+        _ => false,
+    };
+    if name == "type" && has_type {
         return Ok(Value::string(context.type_name()));
     }
     method(run, context, name).ok_or_else(|| {
@@ -252,6 +253,15 @@ pub(crate) fn set_field(context: &Value, index: &Value, value: Value) -> Outcome
         Value::Empty => Err(Fault::script(format!(
             "Cannot set field '{name}' on a value that is not an object."
         ))),
+        // Functions keep what they are.
+        Value::Function(_)
+            if matches!(
+                name.as_str(),
+                "name" | "arguments" | "deprecated" | "side_effect_free"
+            ) =>
+        {
+            Ok(Change::default())
+        }
         Value::Function(_) => Err(Fault::script(format!("Attribute '{name}' does not exist."))
             .code("unknown-attribute")),
         other => Err(crate::convert::not_an_object(other)),
@@ -282,7 +292,7 @@ fn set_item(array: &Array, at: usize, value: Value) -> Outcome<Change> {
     check_items(at)?;
     let mut items = array
         .write()
-        .map_err(|_| Fault::script("Array must not be modified."))?;
+        .map_err(|_| Fault::script("Value in array must not be modified."))?;
     let mut change = Change::default();
     if at >= items.len() {
         change.grown = ((at - items.len() + 1) * size_of::<Value>()) as u64;

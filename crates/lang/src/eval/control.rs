@@ -95,11 +95,16 @@ fn eval_for(
             if key.is_some() {
                 return Err(Fault::script("Cannot use dictionary iterator for array.").into());
             }
-            for item in items.items() {
+            // The body may shorten or lengthen the array; what runs away meets a limit.
+            let mut at = 0;
+            loop {
+                let item = items.read().get(at).cloned();
+                let Some(item) = item else { break };
                 frame.set_local(value, item);
                 if !eval_round(frame, body)? {
                     break;
                 }
+                at += 1;
             }
             return Ok(Value::Empty);
         }
