@@ -44,7 +44,7 @@ pub(crate) fn recursive(
         }
         let entries = list(sources, &dir)?;
         count(run, &dir, entries.len())?;
-        let below = walk(&dir, &entries, pattern, kinds, &mut found);
+        let below = walk(sources, &dir, &entries, (pattern, kinds), &mut found);
         waiting.extend(below.into_iter().rev().map(|dir| (dir, depth + 1)));
     }
     Ok(found)
@@ -58,32 +58,40 @@ fn count(run: &Run<'_>, dir: &str, entries: usize) -> Outcome<()> {
     run.bytes(entries.saturating_mul(dir.len() as u64 + PLACE))
 }
 
-/// Notes the entries that match; yields the directories below.
+/// Notes the entries that match, files first; yields the directories below.
 fn walk(
+    sources: &dyn Sources,
     dir: &str,
     entries: &[DirEntry],
-    pattern: &str,
-    kinds: u8,
+    (pattern, kinds): (&str, u8),
     found: &mut Vec<String>,
 ) -> Vec<String> {
     let path = |entry: &DirEntry| format!("{}/{}", dir.trim_end_matches('/'), entry.name);
-    for entry in entries {
+    let (directories, files): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.is_dir);
+    for entry in files.into_iter().chain(directories) {
         let kind = if entry.is_dir { DIRECTORY } else { FILE };
         if kinds & kind != 0 && crate::builtins::text::wildcard(pattern, &entry.name) {
-            found.push(path(entry));
+            let path = path(entry);
+            // A link that leads nowhere is neither.
+            if entry.is_dir || sources.is_file(&path) {
+                found.push(path);
+            }
         }
     }
     let below = entries.iter().filter(|entry| entry.is_dir);
     below.map(path).collect()
 }
 
-/// Paths that match a shell pattern (`*`, `?`, `[…]`), sorted.
+/// Paths that match a shell pattern (`*`, `?`, `[…]`): files, then directories, each sorted.
 pub(crate) fn glob(
     run: &Run<'_>,
     sources: &dyn Sources,
     pattern: &str,
     kinds: u8,
 ) -> Outcome<Vec<String>> {
+    if pattern.is_empty() {
+        return Ok(Vec::new());
+    }
     let absolute = pattern.starts_with('/');
     let parts: Vec<&str> = pattern.split('/').collect();
     let mut found = vec![if absolute {
@@ -96,6 +104,13 @@ pub(crate) fn glob(
         if part.is_empty() {
             if at > 0 && at + 1 == count {
                 found.retain(|path| sources.list(path).is_ok());
+                for path in &mut found {
+                    path.push('/');
+                }
+            } else if at > 0 {
+                for base in &mut found {
+                    base.push_str(if base.ends_with('/') { "/" } else { "//" });
+                }
             }
             continue;
         }
@@ -106,16 +121,17 @@ pub(crate) fn glob(
         }
         found = next;
     }
-    found.retain(|path| {
-        let kind = if sources.is_file(path) {
-            FILE
-        } else {
-            DIRECTORY
-        };
-        kinds & kind != 0
-    });
     found.sort();
-    Ok(found)
+    let (mut files, others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|path| sources.is_file(path));
+    if kinds & FILE == 0 {
+        files.clear();
+    }
+    if kinds & DIRECTORY != 0 {
+        // What is neither, such as a link that leads nowhere, is left out.
+        files.extend(others.into_iter().filter(|path| sources.list(path).is_ok()));
+    }
+    Ok(files)
 }
 
 fn step(
@@ -131,7 +147,7 @@ fn step(
         base if base.ends_with('/') => format!("{base}{name}"),
         base => format!("{base}/{name}"),
     };
-    if !part.contains(['*', '?', '[']) {
+    if !part.contains(['*', '?', '[', '\\']) {
         let path = join(part);
         count(run, base, 1)?;
         if !last || sources.is_file(&path) || sources.list(&path).is_ok() {
@@ -143,10 +159,11 @@ fn step(
         return Ok(());
     };
     count(run, base, entries.len())?;
-    for entry in entries {
-        let hidden = entry.name.starts_with('.') && !part.starts_with('.');
-        if !hidden && shell_match(part.as_bytes(), entry.name.as_bytes()) {
-            next.push(join(&entry.name));
+    let names = entries.iter().map(|entry| entry.name.as_str());
+    for name in [".", ".."].into_iter().chain(names) {
+        let hidden = name.starts_with('.') && !part.starts_with('.');
+        if !hidden && shell_match(part.as_bytes(), name.as_bytes()) {
+            next.push(join(name));
         }
     }
     Ok(())
@@ -165,6 +182,7 @@ fn shell_match(pattern: &[u8], text: &[u8]) -> bool {
             }
             Some(b'?') => Some(1),
             Some(b'[') => class(&pattern[p..], text[t]),
+            Some(b'\\') if pattern.get(p + 1) == Some(&text[t]) => Some(2),
             Some(&byte) if byte == text[t] => Some(1),
             _ => None,
         };
@@ -197,6 +215,11 @@ fn class(pattern: &[u8], byte: u8) -> Option<usize> {
         if low == b']' && at > first {
             break;
         }
+        if let Some((width, fits)) = posix_class(&pattern[at..], byte) {
+            hit |= fits;
+            at += width;
+            continue;
+        }
         if pattern.get(at + 1) == Some(&b'-') && pattern.get(at + 2).is_some_and(|&b| b != b']') {
             let high = *pattern.get(at + 2)?;
             hit |= (low..=high).contains(&byte);
@@ -207,6 +230,28 @@ fn class(pattern: &[u8], byte: u8) -> Option<usize> {
         }
     }
     (hit != negated).then_some(at + 1)
+}
+
+/// The width of a `[:name:]` inside a bracket expression, and whether the byte is of that class.
+fn posix_class(pattern: &[u8], byte: u8) -> Option<(usize, bool)> {
+    let rest = pattern.strip_prefix(b"[:")?;
+    let end = rest.windows(2).position(|pair| pair == b":]")?;
+    let fits = match &rest[..end] {
+        b"alnum" => byte.is_ascii_alphanumeric(),
+        b"alpha" => byte.is_ascii_alphabetic(),
+        b"blank" => matches!(byte, b' ' | b'\t'),
+        b"cntrl" => byte.is_ascii_control(),
+        b"digit" => byte.is_ascii_digit(),
+        b"graph" => byte.is_ascii_graphic(),
+        b"lower" => byte.is_ascii_lowercase(),
+        b"print" => byte.is_ascii_graphic() || byte == b' ',
+        b"punct" => byte.is_ascii_punctuation(),
+        b"space" => byte.is_ascii_whitespace() || byte == 0x0b,
+        b"upper" => byte.is_ascii_uppercase(),
+        b"xdigit" => byte.is_ascii_hexdigit(),
+        _ => return None,
+    };
+    Some((end + 4, fits))
 }
 
 /// The directory part of a path, as `dirname` has it.
@@ -237,6 +282,9 @@ mod tests {
         assert!(!shell_match(b"[a-c]x", b"dx"));
         assert!(shell_match(b"a*b*c", b"axxbyyc"));
         assert!(!shell_match(b"[a", b"a"));
+        assert!(shell_match(b"[[:alpha:]_]*", b"_x"));
+        assert!(!shell_match(b"[[:digit:]]", b"x"));
+        assert!(shell_match(b"\\*x", b"*x"));
     }
 
     #[test]

@@ -192,12 +192,8 @@ fn join(c: &Call<'_>) -> Outcome {
 
 /// The sum of texts and numbers behind a text, without copying what was joined at each item.
 fn join_texts(first: &Value, rest: &[Value], separator: &Value) -> Outcome<Option<String>> {
-    let is_text = |value: &Value| {
-        matches!(
-            value,
-            Value::String(_) | Value::Number(_) | Value::Empty
-        )
-    };
+    let is_text =
+        |value: &Value| matches!(value, Value::String(_) | Value::Number(_) | Value::Empty);
     let Value::String(first) = first else {
         return Ok(None);
     };

@@ -78,9 +78,12 @@ pub(super) fn checks(env: &Weak<Env>) -> impl Iterator<Item = (&'static str, Val
 
 /// Name and function of each part's status.
 pub(super) fn stats(env: &Weak<Env>) -> impl Iterator<Item = (&'static str, Value)> {
-    STATS
-        .iter()
-        .map(move |name| (*name, named(env, "StatsFunctions", name, &["status", "perfdata"])))
+    STATS.iter().map(move |name| {
+        (
+            *name,
+            named(env, "StatsFunctions", name, &["status", "perfdata"]),
+        )
+    })
 }
 
 fn named(env: &Weak<Env>, owner: &str, name: &str, arguments: &[&str]) -> Value {

@@ -53,10 +53,9 @@ fn with(c: &Call<'_>, compute: impl FnOnce(f64) -> f64) -> Outcome {
 }
 
 fn with_two(c: &Call<'_>, compute: impl FnOnce(f64, f64) -> f64) -> Outcome {
-    Ok(Value::Number(compute(
-        to_number(c.argument(0))?,
-        to_number(c.argument(1))?,
-    )))
+    // The last argument is looked at first.
+    let y = to_number(c.argument(1))?;
+    Ok(Value::Number(compute(to_number(c.argument(0))?, y)))
 }
 
 fn extreme(c: &Call<'_>, none: f64, better: impl Fn(&Value, &Value) -> Outcome<bool>) -> Outcome {

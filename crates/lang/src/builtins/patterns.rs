@@ -30,7 +30,11 @@ pub(super) fn each(
     function: &str,
     mut fits: impl FnMut(&str) -> Outcome<bool>,
 ) -> Outcome {
-    #[allow(clippy::float_cmp)]
+    if let Value::Dictionary(_) = c.argument(1) {
+        return Err(Fault::new(format!(
+            "Dictionaries are not supported by {function}()."
+        )));
+    }
     let mode = c.arguments.get(2).map_or(Ok(0.0), to_number)?.trunc();
     match c.argument(1) {
         Value::Array(items) => {
@@ -51,9 +55,6 @@ pub(super) fn each(
             }
             Ok(Value::Boolean(!any))
         }
-        Value::Dictionary(_) => Err(Fault::new(format!(
-            "Dictionaries are not supported by {function}()."
-        ))),
         other @ (Value::Function(_) | Value::Object(_)) => Err(not_an("Array", "texts", other)),
         text => Ok(Value::Boolean(fits(&to_text(text))?)),
     }

@@ -160,7 +160,11 @@ impl Civil {
             'p' | 'P' => {
                 let name = if self.hour < 12 { "am" } else { "pm" };
                 let upper = letter == 'p' && !flags.swap;
-                text(if upper { name.to_uppercase() } else { name.to_owned() })
+                text(if upper {
+                    name.to_uppercase()
+                } else {
+                    name.to_owned()
+                })
             }
             'r' => text(self.format("%I:%M:%S %p")),
             'R' => text(self.format("%H:%M")),

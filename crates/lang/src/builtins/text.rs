@@ -194,7 +194,8 @@ fn escape_shell_cmd(c: &Call<'_>) -> Outcome {
 /// `*` and `?` against a whole text; `\` escapes. Letters of ASCII match in either case.
 pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let same = |wanted: Option<&u8>, byte: u8| wanted.is_some_and(|w| w.eq_ignore_ascii_case(&byte));
+    let same =
+        |wanted: Option<&u8>, byte: u8| wanted.is_some_and(|w| w.eq_ignore_ascii_case(&byte));
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {

@@ -48,7 +48,11 @@ pub(super) const NUMBER: &[Row] = &[exact("to_string", &[], true, |c| {
 })];
 
 pub(super) const BOOLEAN: &[Row] = &[exact("to_string", &[], true, |c| {
-    Ok(Value::string(if to_flag(c.this)? { "true" } else { "false" }))
+    Ok(Value::string(if to_flag(c.this)? {
+        "true"
+    } else {
+        "false"
+    }))
 })];
 
 pub(super) const FUNCTION: &[Row] = &[
@@ -176,9 +180,7 @@ fn function_callv(c: &Call<'_>) -> Outcome {
         _ => return Err(Fault::new("Too few arguments for function.")),
     };
     match arguments {
-        Value::Array(arguments) => {
-            call(c.run, this_function(c)?, Some(this), &arguments.items())
-        }
+        Value::Array(arguments) => call(c.run, this_function(c)?, Some(this), &arguments.items()),
         // Icinga 2 crashes without a list.
         other => Err(not_an("Array", "args", other)),
     }
