@@ -171,6 +171,37 @@ fn line_ends_in_parentheses_stay() {
     becomes("f(\n)", "f()\n");
 }
 
+/// Icinga 2 ignores line ends in parentheses also in `{{ }}` and in the body of `=>`, but not in
+/// other braces, unless these are in such a body.
+#[test]
+fn separators_stay_where_line_ends_are_none() {
+    becomes(
+        "f({{ a = 1;b = 2, // c\n /* d */ g(); }})",
+        "f({{\n  a = 1;\n  b = 2, // c\n  /* d */ g()\n}})\n",
+    );
+    becomes(
+        "f(x => {\na=1;b(); /*c*/ d = [ e => {\nh = 1;i\n} ];})",
+        "f(x => {\n  a = 1;\n  b();\n  /*c*/ d = [ e => {\n    h = 1;\n    i\n  } ]\n})\n",
+    );
+    becomes(
+        "f({{ x = {\na = 1;b = {{\nc = 1;d = 2 }} } }})",
+        "f({{\n  x = {\n    a = 1\n    b = {{\n      c = 1\n      d = 2\n    }}\n  }\n}})\n",
+    );
+    becomes(
+        "f(x => {\nif (x) {\na = 1;b = {{\nc = 1;d = 2 }} } })",
+        "f(x => {\n  if (x) {\n    a = 1;\n    b = {{\n      c = 1;\n      d = 2\n    }}\n  }\n})\n",
+    );
+    becomes(
+        "f = x => {\na = 1;b = ({\nc = 1;d = 2 })}",
+        "f = x => {\n  a = 1\n  b = ({\n    c = 1;\n    d = 2\n  })\n}\n",
+    );
+    becomes(
+        "f(function() {\na = 1;b = 2;\n})",
+        "f(function() {\n  a = 1\n  b = 2\n})\n",
+    );
+    becomes("x = {{\na = 1;b = 2;\n}}", "x = {{\n  a = 1\n  b = 2\n}}\n");
+}
+
 #[test]
 fn literals_are_not_rewritten() {
     stays("x = [ 5m, 300, 5.0, 0.50s, 007, 10ms ]\n");
@@ -230,6 +261,14 @@ fn carriage_returns_become_line_ends() {
         "a = 1\r\nb = 2\rc = 3 // d\r\n",
         "a = 1\nb = 2\nc = 3 // d\n",
     );
+}
+
+#[test]
+fn the_documentation_is_in_style() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/fmt.md");
+    let page = std::fs::read_to_string(page).expect("docs/fmt.md");
+    let example = page.split("```\n").find(|part| part.starts_with("/**"));
+    stays(example.expect("an example"));
 }
 
 #[test]

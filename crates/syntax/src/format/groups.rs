@@ -23,6 +23,12 @@ pub(super) struct Group {
     pub(super) form: Form,
     /// A block that belongs to the words before it, and is no value.
     pub(super) is_body: bool,
+    /// Line ends separate nothing in it for Icinga 2, because it is in parentheses and no braces
+    /// between end their power.
+    pub(super) ignores_lines: bool,
+    /// Braces in it do not end the power of parentheses over line ends. So it is in the body of a
+    /// `x => { … }`, where Icinga 2's parser does not know what the braces are before they end.
+    pub(super) braces_are_weak: bool,
     /// Its opening bracket.
     pub(super) open: usize,
     /// Its closing bracket.
@@ -307,9 +313,21 @@ impl<'p> Matcher<'p> {
             self.before,
             Some(Tok::Else | Tok::Try | Tok::Except | Tok::Default | Tok::IgnoreOnError)
         );
+        let around = self.frames.last().map_or(WHOLE, |frame| frame.group);
+        let around = self.groups.get(around);
+        let (around_ignores, around_weak) = around.map_or((false, false), |around| {
+            (around.ignores_lines, around.braces_are_weak)
+        });
+        let is_lambda = form == Form::Block && self.before == Some(Tok::Follows);
+        let is_strong = form == Form::Block
+            && !is_lambda
+            && !around_weak
+            && self.pieces.get(at).is_some_and(|it| it.is(Tok::BraceOpen));
         self.groups.push(Group {
             form,
             is_body: form == Form::Block && (self.after_operand || ends_head),
+            ignores_lines: form == Form::Parens || around_ignores && !is_strong,
+            braces_are_weak: around_weak || is_lambda,
             open: at,
             close: self.pieces.len(),
             has_breaks: false,

@@ -45,6 +45,8 @@ struct Frame {
     is_broken: bool,
     /// A list that was on one line and is too long for it: each element is on its own.
     is_wrapped: bool,
+    /// Line ends do not separate statements.
+    ignores_lines: bool,
     /// Level of what is in it.
     inner: usize,
     /// Level of its brackets.
@@ -130,6 +132,7 @@ impl Writer<'_> {
             form: group.form,
             is_broken,
             is_wrapped: is_long && !group.has_breaks,
+            ignores_lines: group.ignores_lines,
             inner: outer + usize::from(index != WHOLE),
             outer,
         });
@@ -145,7 +148,9 @@ impl Writer<'_> {
     /// Whether a separator is left out: a line end or a closing bracket takes its place.
     fn is_dropped(&self, index: usize, frame: Frame) -> bool {
         match self.groups.roles.get(index) {
-            Some(Role::Separator) => frame.is_broken || self.groups.is_last_separator(index),
+            Some(Role::Separator) => {
+                frame.is_broken && !frame.ignores_lines || self.groups.is_last_separator(index)
+            }
             Some(Role::ListComma) => !frame.is_broken && self.groups.is_last_separator(index),
             _ => false,
         }
@@ -174,8 +179,12 @@ impl Writer<'_> {
             // It speaks of what is before it in its line.
             return false;
         }
-        let after_comma = matches!(self.groups.roles.get(before), Some(Role::ListComma));
-        opened.is_some() || self.dropped.is_some() || frame.is_wrapped && after_comma
+        let after_separator = match self.groups.roles.get(before) {
+            Some(Role::Separator) => true,
+            Some(Role::ListComma) => frame.is_wrapped,
+            _ => self.dropped.is_some(),
+        };
+        opened.is_some() || after_separator
     }
 
     fn line_end(&mut self, index: usize, breaks: u32, frame: Frame) {

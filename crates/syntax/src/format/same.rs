@@ -233,6 +233,8 @@ fn applies(left: &ApplyExpr, right: &ApplyExpr) -> bool {
         assign,
         ignore,
         head: _,
+        type_span: _,
+        target_span: _,
     } = left;
     *type_name == right.type_name
         && *target == right.target
