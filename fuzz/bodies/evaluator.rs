@@ -1,6 +1,7 @@
 //! Any text, and any program of a grammar, evaluated at a console: no panic, no endless run; errors
 //! and values can be shown; and it comes out the same again.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use bheka_lang::{Console, ConsoleSettings, MemorySources};
@@ -23,10 +24,30 @@ fn console(files: &MemorySources) -> Console {
     })
 }
 
+/// Words by which an input can change what outlives it; the others share a console.
+const LASTING: &[&str] = &[
+    "globals", "const", "namespace", "Internal", "object", "template", "apply", "include", "=>",
+    "function", "{{", "prototype", "this", "locals", "base", "using", "System", "Icinga", "Types",
+];
+
 /// What an input comes to, as text.
 fn outcome(text: &str, files: &MemorySources) -> String {
-    let mut console = console(files);
-    let mut shown = match console.eval(text) {
+    thread_local! {
+        static SHARED: RefCell<Option<Console>> = const { RefCell::new(None) };
+    }
+    if LASTING.iter().any(|word| text.contains(word)) {
+        return evaluate(text, &mut console(files));
+    }
+    SHARED.with_borrow_mut(|shared| {
+        let shared = shared.get_or_insert_with(|| console(&MemorySources::default()));
+        let outcome = evaluate(text, shared);
+        shared.forget();
+        outcome
+    })
+}
+
+fn evaluate(text: &str, console: &mut Console) -> String {
+    let mut shown = match console.eval_as("<1>", text) {
         Ok(value) => {
             assert!(!bheka_lang::to_text(&value).contains('\0') || text.contains("\\0"));
             to_json(&value)
@@ -34,7 +55,7 @@ fn outcome(text: &str, files: &MemorySources) -> String {
         Err(error) => {
             assert!(!error.message.is_empty());
             assert!(error.message.len() <= MESSAGE_MAX, "{} bytes", error.message.len());
-            format!("{error:?}")
+            format!("{} {:?}", error.message, error.is_syntax)
         }
     };
     for line in console.take_log() {

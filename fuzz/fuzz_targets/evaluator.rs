@@ -6,4 +6,10 @@ mod body;
 #[path = "../bodies/grammar.rs"]
 mod grammar;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::check(bytes));
+libfuzzer_sys::fuzz_target!(
+    init: {
+        // The main thread has 8 MiB: making others takes longer than most inputs.
+        bheka_lang::use_this_stack();
+    },
+    |bytes: &[u8]| body::check(bytes)
+);

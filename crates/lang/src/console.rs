@@ -100,7 +100,8 @@ impl Console {
 
     /// A session within a loaded configuration: its globals are the session's, and what is logged
     /// goes where its log goes. Objects and the time come from `runtime`. An input may take
-    /// `steps_max` steps.
+    /// `steps_max` steps. Its value may be large, deep, or contain itself: see to that before it is
+    /// written down.
     #[must_use]
     pub fn within(
         globals: &Globals,
@@ -160,9 +161,15 @@ impl Console {
         self.keep(&source);
         let session = &*self;
         stack::with_large_stack(|| {
-            session
-                .run_source(&source, sandbox, session.steps_max)
-                .map_err(|fault| session.diagnostic(fault))
+            let outcome = session.run_source(&source, sandbox, session.steps_max);
+            let outcome = outcome.and_then(|value| {
+                // Who brings a runtime has objects that are dear to look through, and looks itself.
+                if session.runtime.is_none() {
+                    check_finite(&value)?;
+                }
+                Ok(value)
+            });
+            outcome.map_err(|fault| session.diagnostic(fault))
         })
     }
 
@@ -201,6 +208,16 @@ impl Console {
                 self.run_source(&source, sandbox, COMPLETION_STEPS_MAX).ok()
             })
         })
+    }
+
+    /// Forgets the variables of the session; globals stay.
+    pub fn forget(&mut self) {
+        if let Ok(mut locals) = self.locals.write() {
+            let entries = std::mem::take(&mut *locals);
+            drop(locals);
+            drop(entries);
+        }
+        self.locals = Arc::default();
     }
 
     /// What was logged since the last call; nothing where a runtime takes the log.
@@ -247,10 +264,7 @@ impl Console {
     ) -> Result<Value, Fault> {
         let run = self.start(sandbox, steps);
         let mut frame = self.frame(&run, source);
-        let value =
-            eval_block(&mut frame, &source.block).map_err(crate::fault::Stop::into_fault)?;
-        check_finite(&value)?;
-        Ok(value)
+        eval_block(&mut frame, &source.block).map_err(crate::fault::Stop::into_fault)
     }
 
     fn parse(&self, path: &str, text: &str) -> Result<Arc<Source>, LangDiagnostic> {

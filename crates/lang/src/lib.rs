@@ -49,6 +49,7 @@ pub use filter::{FILTER_STEPS_MAX, Filter};
 pub use load::{Globals, Load, Loaded, ZoneDir, load};
 pub use run::limit_steps;
 pub use sources::{DirEntry, MemorySources, SourceError, Sources};
+pub use stack::use_this_stack;
 
 /// A value as the language turns it into text: `string(value)`.
 #[must_use]

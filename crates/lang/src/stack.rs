@@ -7,6 +7,14 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 thread_local! {
     static NESTING: Cell<u32> = const { Cell::new(0) };
+    /// Whether this thread's stack is large.
+    static LARGE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says that the stack of this thread has room for evaluation (at least 8 MiB), so that no thread
+/// is made for it. For callers that evaluate many texts on a thread that they have prepared.
+pub fn use_this_stack() {
+    LARGE.set(true);
 }
 
 /// How deep the evaluations nest that wait on this thread, see [`leaving`].
@@ -28,15 +36,21 @@ pub(crate) fn leaving<T>(depth: u32, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Runs `work` on a thread with a large stack, and waits for it.
+/// Runs `work` on a thread with a large stack (this one, if it has one), and waits for it.
 ///
 /// Where no thread can be had, it runs on the caller's; a panic goes on in the caller.
 pub(crate) fn with_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    if LARGE.get() {
+        return work();
+    }
     let mut work = Some(work);
     let done = std::thread::scope(|scope| {
         let slot = &mut work;
         let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let spawned = builder.spawn_scoped(scope, || slot.take().map(|work| work()));
+        let spawned = builder.spawn_scoped(scope, || {
+            LARGE.set(true);
+            slot.take().map(|work| work())
+        });
         match spawned.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(done)) => done,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
