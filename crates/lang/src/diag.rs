@@ -96,6 +96,11 @@ impl LangDiagnostic {
         let is_limit = fault.is_limit() || fault.message.contains("Recursion level too deep");
         let detail = fault.detail.map(|detail| *detail).unwrap_or_default();
         let mut advice = suggest::advise(env, detail, suggester);
+        if advice.notes.is_empty() {
+            advice
+                .notes
+                .extend(suggest::remedy(&fault.message).map(str::to_owned));
+        }
         if advice.code.is_empty() {
             advice.code = if is_limit { "limit" } else { "evaluation" };
         }

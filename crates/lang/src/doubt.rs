@@ -14,6 +14,7 @@ use bheka_value::{Doubts, Str};
 use crate::diag::LangDiagnostic;
 use crate::fault::{Eval, Fault, Stop};
 use crate::source::each_child;
+use crate::suggest::quotes;
 
 /// Errors beyond this number end the evaluation.
 const SLIPS_MAX: usize = 10_000;
@@ -108,7 +109,14 @@ impl Keeper {
             return Err(Stop::Error(fault));
         }
         let follows = self.spoiled.borrow_mut().covers(&fault, statement);
-        let fault = if follows { fault.follows() } else { *fault };
+        let mut fault = if follows { fault.follows() } else { *fault };
+        // `check_command = ping4`
+        if let ExprKind::Assign { value, .. } = &statement.kind
+            && let ExprKind::Variable(name) = &value.kind
+            && fault.lacks_variable(name)
+        {
+            fault = fault.note(quotes(name));
+        }
         self.slips.borrow_mut().push(Slip::new(fault, statement));
         Ok(())
     }

@@ -94,6 +94,12 @@ impl Fault {
         self.message.contains("the limit of ") && self.message.ends_with(" is exceeded.")
     }
 
+    /// Whether it is that a variable of that name is not there.
+    pub(crate) fn lacks_variable(&self, wanted: &str) -> bool {
+        let unknown = self.detail.as_ref().and_then(|it| it.unknown.as_ref());
+        matches!(unknown, Some(Unknown::Variable { name, .. }) if name == wanted)
+    }
+
     /// Marks it as a consequence of another error.
     pub(crate) fn follows(mut self) -> Self {
         self.detail().follows = true;

@@ -82,6 +82,11 @@ pub(crate) fn advise(env: &Env, detail: Detail, suggester: &mut Suggester) -> Ad
         Some(Unknown::ObjectType { name }) => {
             let concrete = |info: &TypeInfo| !info.is_abstract;
             advice.suggestions = suggester.nearest(&name, types(env, concrete));
+            if advice.suggestions.is_empty() {
+                advice
+                    .notes
+                    .push(format!("there is no object type '{name}'"));
+            }
         }
         Some(Unknown::ApplyType { name }) => apply_type(env, &name, &mut advice, suggester),
         Some(Unknown::ApplyTarget { name, targets }) => {
@@ -124,18 +129,75 @@ fn types<'e>(
 }
 
 fn variable(env: &Env, name: &Str, nearby: &[Str], advice: &mut Advice, suggester: &mut Suggester) {
-    let known = visible(env, nearby);
-    advice.suggestions = suggester.nearest(name, known.iter().map(Str::as_str));
-    if !advice.suggestions.is_empty() {
+    if let "host" | "service" | "user" = name.as_str() {
+        advice.notes.push(format!(
+            "'{name}' is known in apply rules and conditions for such objects only; elsewhere \
+             look it up: get_object()"
+        ));
         return;
     }
-    advice.notes.push(match name.as_str() {
-        "host" | "service" | "user" => format!(
-            "'{name}' is known in apply rules and conditions of that type only; elsewhere use \
-             get_object()"
+    let known = visible(env, nearby);
+    advice.suggestions = suggester.nearest(name, known.iter().map(Str::as_str));
+    if advice.suggestions.is_empty() && advice.notes.is_empty() {
+        advice.notes.push(quotes(name));
+    }
+}
+
+/// What a single word most often was meant to be.
+pub(crate) fn quotes(word: &str) -> String {
+    format!("text stands in quotes: \"{word}\"")
+}
+
+/// What helps with errors that know nothing but their text.
+pub(crate) fn remedy(message: &str) -> Option<&'static str> {
+    const REMEDIES: &[(&str, &str)] = &[
+        (
+            "cannot be applied to values of type 'Empty'",
+            "'Empty' is null: what a variable, attribute or key yields that is not set",
         ),
-        _ => format!("text stands in quotes: \"{name}\""),
-    });
+        (
+            "and 'Empty'",
+            "'Empty' is null: what a variable, attribute or key yields that is not set",
+        ),
+        (
+            "of type 'String' and 'Number'",
+            "convert one of them: number(text), string(number)",
+        ),
+        (
+            "of type 'Number' and 'String'",
+            "convert one of them: number(text), string(number)",
+        ),
+        (
+            "Invalid right side argument for 'in'",
+            "'in' looks into arrays; use contains() for texts and dictionaries",
+        ),
+        (
+            "Cannot use array iterator for",
+            "write 'for (key => value in ...)'",
+        ),
+        (
+            "Cannot use dictionary iterator for array",
+            "write 'for (value in ...)'",
+        ),
+        (
+            "Dictionary iterator requires value to be a dictionary",
+            "an array is gone through with 'for (value in ...)'",
+        ),
+        (
+            "Array iterator requires value to be an array",
+            "a dictionary is gone through with 'for (key => value in ...)'",
+        ),
+        (
+            "Template/object name must be a string",
+            "the name of a template stands in quotes",
+        ),
+        (
+            "Objects may not be created outside of an activation context",
+            "objects can be declared in configuration files only",
+        ),
+    ];
+    let found = REMEDIES.iter().find(|(words, _)| message.contains(words));
+    found.map(|(_, remedy)| *remedy)
 }
 
 /// The names that an expression sees.

@@ -301,6 +301,10 @@ pub struct ApplyExpr {
     /// The head, up to before the body, which is what messages point at and where the objects are
     /// declared.
     pub head: Span,
+    /// The name of the type.
+    pub type_span: Span,
+    /// `to Host`
+    pub target_span: Span,
 }
 
 /// The `for` part of an apply rule.

@@ -105,6 +105,20 @@ fn remedies() {
         ("apply Service \"s\" { }", "assign where true"),
         ("x = y => { 1 } + 2", "put the function in parentheses"),
         ("break", "in 'for' and 'while' loops"),
+        ("{ a = 1 b = 2 }", "separated with ';'"),
+        ("x = [ 1 2 ]", "is there a ',' missing?"),
+        ("x = [ 1, 2\ny = 3", "the '[' in line 1 is not closed"),
+        ("log(\"a\"\nx = 1", "the '(' in line 1 is not closed"),
+        ("x = not true", "write '!'"),
+        ("x = 5y", "ms, s, m, h or d"),
+        ("x = { object = 1 }", "write '@object'"),
+        (
+            "object Host \"a\" {\n address \"x\"\n}",
+            "'=' missing behind 'address'",
+        ),
+        ("if (a) {\n} elif (b) {\n}", "write 'else if'"),
+        ("x = 1\n}\n", "no '{' for this '}'"),
+        ("fro (x in y) { }", "did you mean 'for'"),
     ] {
         let notes = notes(source);
         assert!(notes.contains(remedy), "{source:?}: {notes:?}");
@@ -113,7 +127,7 @@ fn remedies() {
 
 #[test]
 fn no_remedy_where_none_is_meant() {
-    for source in ["foo bar", "hosts \"a\"", "{ a = 1 b = 2 }", "1 2"] {
+    for source in ["foo bar", "hosts \"a\"", "1 2"] {
         assert_eq!(notes(source), "", "{source:?}");
     }
 }

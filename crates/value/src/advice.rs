@@ -34,7 +34,8 @@ impl Advice {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if let Some(question) = question(&self.suggestions) {
+        let is_asked = self.notes.iter().any(|note| note.contains("did you mean"));
+        if let Some(question) = question(&self.suggestions).filter(|_| !is_asked) {
             lines.push(format!("Help: {question}"));
         }
         lines.extend(self.notes.iter().map(|note| format!("Help: {note}")));

@@ -9,7 +9,7 @@ use super::{Frame, access, eval, eval_block, ops, reference};
 use crate::convert::{not_an_object, to_text};
 use crate::cost::own_bytes;
 use crate::draft::as_draft;
-use crate::fault::{Eval, Fault};
+use crate::fault::{Eval, Fault, Stop};
 use crate::namespace::{Namespace, namespace_value};
 
 /// The place that an expression denotes: a field of an object.
@@ -231,7 +231,7 @@ fn index_place(
     let (parent, in_object, mut path) = match resolve(frame, base, create, bound)? {
         Some(outer) => {
             if create {
-                create_missing(&outer, frame)?;
+                create_missing(&outer, frame).map_err(|stop| at_span(stop, frame, base))?;
             }
             let value = access::get_field(frame.run, &outer.parent, &outer.index)
                 .map_err(|fault| fault.located(|| frame.location(base.span)))?;
@@ -254,6 +254,14 @@ fn index_place(
         in_object,
         path,
     })
+}
+
+/// An error at the place of an expression.
+fn at_span(stop: Stop, frame: &Frame<'_>, expr: &Expr) -> Stop {
+    match stop {
+        Stop::Error(fault) => fault.located(|| frame.location(expr.span)).into(),
+        other => other,
+    }
 }
 
 fn create_missing(place: &Place, frame: &Frame<'_>) -> Eval<()> {

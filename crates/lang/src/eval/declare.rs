@@ -158,7 +158,8 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
         let message = format!("'apply' cannot be used with type '{}'", apply.type_name);
         let name = Str::from(&apply.type_name);
         let unknown = Unknown::ApplyType { name };
-        return Err(refuse(message).unknown("unknown-type", unknown).into());
+        let fault = Fault::script(message).unknown("unknown-type", unknown);
+        return Err(fault.at(frame.location(apply.type_span)).into());
     };
     let targets = entry.info.map_or(&[][..], |info| info.apply_targets);
     let target = match (&apply.target, targets) {
@@ -167,7 +168,8 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
             let message = format!("'apply' target type '{target}' is invalid");
             let name = Str::from(target);
             let unknown = Unknown::ApplyTarget { name, targets };
-            return Err(refuse(message).unknown("unknown-type", unknown).into());
+            let fault = Fault::script(message).unknown("unknown-type", unknown);
+            return Err(fault.at(frame.location(apply.target_span)).into());
         }
         (None, [only]) => Str::from(*only),
         (None, _) => {

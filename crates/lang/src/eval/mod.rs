@@ -39,7 +39,12 @@ pub(crate) fn eval(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
     frame.run.leave();
     match result {
         Err(Stop::Error(fault)) if fault.location.is_none() => {
-            Err(fault.located(|| frame.location(expr.span)).into())
+            let span = match &expr.kind {
+                ExprKind::Object(object) => object.head,
+                ExprKind::Apply(apply) => apply.head,
+                _ => expr.span,
+            };
+            Err(fault.located(|| frame.location(span)).into())
         }
         other => other,
     }

@@ -178,12 +178,13 @@ fn evaluate_item(run: &Run<'_>, item: &Item) -> Made {
 
 fn try_item(run: &Run<'_>, item: &Item, draft: &Arc<Draft>) -> Result<(), Fault> {
     if item.entry.info.is_none_or(|info| info.is_abstract) {
-        return Err(Fault::script(format!(
-            "The type '{}' is abstract: objects of it cannot be made",
-            item.entry.name
-        ))
-        .code("unknown-type")
-        .at(item.location.clone()));
+        return Err(Fault::script("Type does not have a factory function.")
+            .code("unknown-type")
+            .note(format!(
+                "'{}' is what other types have in common; no objects of it can be made",
+                item.entry.name
+            ))
+            .at(item.location.clone()));
     }
     let hints = RefCell::new(Vec::new());
     let mut frame = Frame::with(

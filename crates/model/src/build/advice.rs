@@ -201,25 +201,35 @@ impl<'a> Collector<'a> {
         {
             advice.notes.push(format!(
                 "'{attribute}': {}",
-                field.doc.trim_end_matches('.')
+                field.doc.trim().trim_end_matches('.')
             ));
+        }
+        if advice.suggestions.is_empty() && advice.notes.is_empty() {
+            let found = REMEDIES
+                .iter()
+                .find(|(words, _)| fault.text.contains(words));
+            let remedy = found.map(|(_, remedy)| (*remedy).to_owned());
+            advice.notes.extend(remedy);
         }
         advice
     }
 
     fn object(&mut self, type_name: &str, name: &str, advice: &mut Advice) {
-        advice.suggestions = self.suggester.nearest(name, self.index.names(type_name));
-        if !advice.suggestions.is_empty() {
-            return;
-        }
         let kin = KIN.iter().filter(|pair| pair.contains(&type_name));
         let others = kin.flat_map(|pair| pair.iter().filter(|other| **other != type_name));
         for other in others {
             if self.index.has(other, name) {
                 advice.notes.push(format!(
-                    "there is a {other} '{name}', but a {type_name} is wanted here"
+                    "there is '{name}' of type '{other}', but '{type_name}' is wanted here"
                 ));
             }
+        }
+        if !advice.notes.is_empty() {
+            return;
+        }
+        advice.suggestions = self.suggester.nearest(name, self.index.names(type_name));
+        if !advice.suggestions.is_empty() {
+            return;
         }
         if type_name == "CheckCommand" && !self.index.has(type_name, "dummy") {
             let note = "the library of check commands is not included: include <itl>, include \
@@ -230,6 +240,38 @@ impl<'a> Collector<'a> {
         }
     }
 }
+
+/// What helps with faults that are known by their text.
+const REMEDIES: &[(&str, &str)] = &[
+    (
+        "Closing $",
+        "a dollar sign that begins no macro is written twice: $$",
+    ),
+    (
+        "Invalid time range",
+        "times are ranges such as 09:00-17:00, separated with commas and no blanks",
+    ),
+    (
+        "does not belong to a zone",
+        "name it in 'endpoints' of the Zone object that it is part of",
+    ),
+    (
+        "No users/user_groups specified",
+        "set 'users' or 'user_groups'",
+    ),
+    (
+        "requires a zone",
+        "set 'zone', or put the object into the directory of a zone below zones.d",
+    ),
+    (
+        "cannot be put into global zone",
+        "objects of global zones are everywhere; hosts and services belong to one zone",
+    ),
+    (
+        "Attribute 'command' must be an array",
+        "write command = [ \"...\" ]",
+    ),
+];
 
 /// Types whose names are mixed up.
 const KIN: &[[&str; 2]] = &[

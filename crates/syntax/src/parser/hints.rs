@@ -32,6 +32,15 @@ const STATEMENTS: [&str; 21] = [
 pub(super) fn for_unexpected(parser: &Parser<'_>, token: Token, expecting: &str) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(for_misspelt(parser));
+    if let Some(note) = unclosed(parser, token) {
+        notes.push(note);
+        return notes;
+    }
+    let before = parser.at.checked_sub(1).map(|at| parser.token_at(at));
+    if let Some(note) = before.and_then(|before| after(parser, before, token, expecting)) {
+        notes.push(note);
+        return notes;
+    }
     let note = match token.kind {
         Tok::Newline => after_operator(parser),
         Tok::Invalid => invalid(parser.text(token.span)),
@@ -44,6 +53,9 @@ pub(super) fn for_unexpected(parser: &Parser<'_>, token: Token, expecting: &str)
         Tok::Colon => Some("keys and values are separated with '='".to_owned()),
         Tok::Set => Some("'==' compares; '=' assigns and is a statement of its own".to_owned()),
         Tok::Identifier => word_operator(parser.text(token.span)),
+        Tok::BraceClose if expecting == Tok::Eof.name() => {
+            Some("there is no '{' for this '}'".to_owned())
+        }
         Tok::Else => Some("'else' must stand in the line of the '}' before it".to_owned()),
         Tok::AnglePath => {
             Some("'<' and '>' without a blank between enclose a path; write blanks".to_owned())
@@ -82,6 +94,7 @@ pub(super) fn for_unused(text: &str) -> Option<String> {
 
 fn invalid(text: &str) -> Option<String> {
     Some(match text {
+        "$" => "macros such as $host.name$ stand in quotes".to_owned(),
         "'" => "strings stand in double quotes".to_owned(),
         "\\" => {
             "a line cannot be continued with '\\'; put the expression in parentheses".to_owned()
@@ -134,7 +147,90 @@ fn is_anagram(left: &str, right: &str) -> bool {
     sorted(left) == sorted(right)
 }
 
+/// A bracket that was opened in a line before and is still open.
+fn unclosed(parser: &Parser<'_>, token: Token) -> Option<String> {
+    let mut open: Vec<Token> = Vec::new();
+    for at in parser.statement_start..parser.at {
+        let token = parser.token_at(at);
+        match token.kind {
+            Tok::ParenOpen | Tok::BracketOpen | Tok::BraceOpen | Tok::LambdaBegin => {
+                open.push(token);
+            }
+            Tok::ParenClose | Tok::BracketClose | Tok::BraceClose | Tok::LambdaEnd => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    let last = open.last()?;
+    let sign = match last.kind {
+        Tok::ParenOpen => "(",
+        Tok::BracketOpen => "[",
+        _ => return None,
+    };
+    let (from, to) = (last.span.start as usize, token.span.start as usize);
+    if !parser.source.get(from..to)?.contains('\n') {
+        return None;
+    }
+    let line = parser.line_of(last.span.start);
+    Some(format!("the '{sign}' in line {line} is not closed"))
+}
+
+/// What the word before an unexpected token explains.
+fn after(parser: &Parser<'_>, before: Token, token: Token, expecting: &str) -> Option<String> {
+    let word = parser.text(before.span);
+    let between = parser
+        .source
+        .get(before.span.end as usize..token.span.start as usize)
+        .unwrap_or_default();
+    let same_line = !between.contains('\n') && token.kind != Tok::Newline;
+    let starts = matches!(
+        token.kind,
+        Tok::Identifier | Tok::String | Tok::RawString | Tok::Number | Tok::True | Tok::False
+    );
+    match before.kind {
+        Tok::Identifier if word == "not" && same_line => {
+            Some("write '!' instead of 'not'".to_owned())
+        }
+        Tok::Number if token.kind == Tok::Identifier && between.is_empty() => {
+            Some("numbers may end with ms, s, m, h or d; other words stand in quotes".to_owned())
+        }
+        // An attribute without its sign.
+        Tok::Identifier
+            if starts
+                && token.kind != Tok::Identifier
+                && same_line
+                && !parser.rules.is_empty()
+                && parser.at == parser.statement_start + 1
+                && misspelt(parser).is_none() =>
+        {
+            Some(format!("is there a '=' missing behind '{word}'?"))
+        }
+        kind if token.kind == Tok::Set && is_keyword(kind, word) => Some(format!(
+            "'{word}' is a keyword; write '@{word}' for an attribute of that name"
+        )),
+        kind if kind.ends_operand() && starts && same_line => match expecting {
+            "']'" | "')'" => Some("is there a ',' missing?".to_owned()),
+            "'}'" if token.kind == Tok::Identifier => {
+                Some("statements in one line are separated with ';'".to_owned())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_keyword(kind: Tok, word: &str) -> bool {
+    let is_word = word
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    is_word && word.len() > 1 && kind != Tok::Identifier
+}
+
 fn word_operator(word: &str) -> Option<String> {
+    if matches!(word, "elif" | "elsif" | "elseif") {
+        return Some("write 'else if', in the line of the '}' before it".to_owned());
+    }
     let operator = match word {
         "and" => "&&",
         "or" => "||",
@@ -159,9 +255,6 @@ fn after_operator(parser: &Parser<'_>) -> Option<String> {
 
 fn keyword_as_name(parser: &Parser<'_>, kind: Tok, token: Token) -> Option<String> {
     let word = parser.text(token.span);
-    let is_word = word
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    (is_word && kind != Tok::Identifier)
+    is_keyword(kind, word)
         .then(|| format!("'{word}' is a keyword; write '@{word}' for an attribute of that name"))
 }

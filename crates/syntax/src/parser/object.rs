@@ -109,8 +109,9 @@ impl Parser<'_> {
     /// `apply Type "name" for (…) to Target use (…) ignore_on_error { … }`
     pub(super) fn apply(&mut self) -> Result<Expr> {
         let keyword = self.advance();
+        let type_span = self.token().span;
         let type_name = self.name("T_STRING or T_IDENTIFIER")?;
-        let type_span = self.span_from(keyword.span.start);
+        let beginning = self.span_from(keyword.span.start);
         let mut below = 0;
         let name = self.object_name(&mut below)?;
         let for_loop = if self.take(Tok::For) {
@@ -120,11 +121,13 @@ impl Parser<'_> {
         } else {
             None
         };
+        let to = self.token().span.start;
         let target = if self.take(Tok::To) {
             Some(self.name("T_STRING or T_IDENTIFIER")?)
         } else {
             None
         };
+        let target_span = self.span_from(to);
         let captures = self.captures(&mut below)?;
         let ignore_on_error = self.take(Tok::IgnoreOnError);
         let head = self.span_from(keyword.span.start);
@@ -135,7 +138,7 @@ impl Parser<'_> {
         // Their places hold nothing any more; another `null` cannot stand there as a statement.
         body.retain(|statement| statement.kind != ExprKind::Null);
         if rules.assign.is_empty() && for_loop.is_none() && is_sound {
-            self.apply_without_rule(type_span);
+            self.apply_without_rule(beginning);
         }
         let span = self.span_from(keyword.span.start);
         let apply = ApplyExpr {
@@ -149,6 +152,8 @@ impl Parser<'_> {
             assign: rules.assign,
             ignore: rules.ignore,
             head,
+            type_span,
+            target_span,
         };
         self.node(ExprKind::Apply(Arc::new(apply)), span, below)
     }

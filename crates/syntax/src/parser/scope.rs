@@ -128,6 +128,7 @@ impl Parser<'_> {
             }
             if self.at == begin {
                 self.advance();
+                self.skip_newlines();
             }
         }
         if effects == Effects::All {
@@ -201,7 +202,7 @@ impl Parser<'_> {
         }
     }
 
-    fn line_of(&self, offset: u32) -> usize {
+    pub(super) fn line_of(&self, offset: u32) -> usize {
         let before = self
             .source
             .as_bytes()
