@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bheka_lang::Globals;
+use bheka_lang::{Globals, MemorySources, Sources};
 use bheka_model::{Board, Command};
 use bheka_value::{Location, Str, Timestamp, Value};
 
@@ -40,6 +40,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The templates of a type, sorted by name.
     fn templates(&self, type_name: &str) -> Vec<Template>;
+
+    /// Files and environment variables, for scripts of the console. There are none by default.
+    fn sources(&self) -> Arc<dyn Sources> {
+        Arc::new(MemorySources::default())
+    }
 
     /// Hands commands to the writer. The future is done when the writer has applied them all.
     fn submit(&self, commands: Vec<Command>) -> Submission;

@@ -16,6 +16,7 @@ mod actions;
 mod auth;
 mod backend;
 mod builtin;
+mod console;
 mod http;
 mod info;
 mod json_error;

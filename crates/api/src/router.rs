@@ -12,17 +12,22 @@ use crate::permission;
 use crate::request::{Request, Url};
 use crate::response::{Handled, Response};
 use crate::view::Snapshot;
-use crate::{actions, info, objects, status, templates, types, variables};
+use crate::{actions, console, info, objects, status, templates, types, variables};
 
 /// The REST API over a daemon.
 pub struct Api {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) clients: AtomicUsize,
     pub(crate) builders: Arc<tokio::sync::Semaphore>,
+    /// Scripts run beside other requests, not in their place: they may take seconds.
+    pub(crate) scripts: Arc<tokio::sync::Semaphore>,
+    consoles: console::Sessions,
 }
 
 /// Bytes of a body that every user may send (manual, chapter 12, "Permissions").
 const BODY_LENGTH_MAX: usize = 1 << 20;
+/// Scripts of the console that run at once.
+const SCRIPTS_AT_ONCE: usize = 2;
 /// Bytes of a body for those who may do everything, or upload configuration.
 const BODY_LENGTH_MAX_TRUSTED: usize = 512 << 20;
 
@@ -37,6 +42,8 @@ impl Api {
             backend,
             clients: AtomicUsize::new(0),
             builders: Arc::new(tokio::sync::Semaphore::new(threads)),
+            scripts: Arc::new(tokio::sync::Semaphore::new(SCRIPTS_AT_ONCE)),
+            consoles: console::Sessions::default(),
         }
     }
 
@@ -98,6 +105,10 @@ impl Api {
     #[must_use]
     pub fn respond_to(&self, admission: &Admission, request: &Request) -> Response {
         let snapshot = Snapshot::take(&self.backend);
+        if !self.consoles.is_empty() {
+            let globals = self.backend.globals();
+            self.consoles.sweep(snapshot.now, globals.as_ref());
+        }
         let response = match self.route(&snapshot, &admission.user, request) {
             Ok(response) => self.with_common_headers(request, &snapshot.generation, response),
             Err(crate::response::Unhandled) => Response::unhandled(),
@@ -172,6 +183,10 @@ impl Api {
                 variables::handle(snapshot, user, name.first().copied(), params)
             }
             ("POST", ["v1", "actions", name]) => actions::handle(snapshot, user, name, &params),
+            ("POST", ["v1", "console", method]) => {
+                console::handle(&self.consoles, snapshot, user, method, &params)
+                    .unwrap_or_else(|| no_such_path(&url, &params))
+            }
             _ => no_such_path(&url, &params),
         }
     }

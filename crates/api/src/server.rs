@@ -137,7 +137,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     /// Builds the answer, and applies what it says.
     async fn answer(&mut self, admission: Admission, request: &mut Request) -> Response {
-        let Ok(permit) = Arc::clone(&self.api.builders).acquire_owned().await else {
+        let gate = if request.target.contains("/console/") {
+            &self.api.scripts
+        } else {
+            &self.api.builders
+        };
+        let Ok(permit) = Arc::clone(gate).acquire_owned().await else {
             return unavailable("the API is ending");
         };
         let api = Arc::clone(self.api);
