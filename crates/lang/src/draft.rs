@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use bheka_value::schema::{DefaultValue, FieldInfo, FieldKind};
+use bheka_value::schema::{DefaultValue, FieldInfo, FieldKind, Flags};
 use bheka_value::{CallError, Location, Map, Modification, ObjectView, Str, Value};
 
 use crate::convert::{kind_name, not_an_object, to_number, to_text};
@@ -136,7 +136,7 @@ impl Draft {
                     state.package = to_text(&value);
                     return Ok(());
                 }
-                "templates" => {
+                "templates" if matches!(value, Value::Array(_) | Value::Empty) => {
                     let names = value
                         .as_array()
                         .map(|array| array.items())
@@ -144,6 +144,7 @@ impl Draft {
                     state.templates = names.iter().map(to_text).collect();
                     return Ok(());
                 }
+                "type" => return Err(Fault::new("Type field cannot be set.")),
                 _ => {}
             }
         }
@@ -185,7 +186,7 @@ impl Draft {
 }
 
 /// A value as the field wants it.
-fn coerce(field: &FieldInfo, value: Value) -> Outcome {
+pub(crate) fn coerce(field: &FieldInfo, value: Value) -> Outcome {
     Ok(match field.kind {
         FieldKind::Number | FieldKind::Duration | FieldKind::Timestamp | FieldKind::Enum => {
             Value::Number(to_number(&value)?)
@@ -204,7 +205,17 @@ fn coerce(field: &FieldInfo, value: Value) -> Outcome {
             Value::Function(_) | Value::Empty => value,
             other => return Err(wrong_kind(field, &other, "Function")),
         },
-        FieldKind::CheckResult | FieldKind::Any => value,
+        FieldKind::CheckResult => match value {
+            Value::Empty => value,
+            Value::Object(ref object) if object.type_name() == "CheckResult" => value,
+            other => return Err(wrong_kind(field, &other, "CheckResult")),
+        },
+        // The object behind a name.
+        FieldKind::Any if field.flags.has(Flags::NAVIGATION) => match value {
+            Value::Empty | Value::Object(_) => value,
+            other => return Err(wrong_kind(field, &other, "Host")),
+        },
+        FieldKind::Any => value,
     })
 }
 

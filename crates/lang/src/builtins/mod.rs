@@ -8,6 +8,7 @@ mod dictionary;
 mod files;
 mod lists;
 mod math;
+mod modify;
 mod network;
 mod objects;
 mod patterns;

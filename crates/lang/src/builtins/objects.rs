@@ -2,10 +2,10 @@
 
 use bheka_value::Value;
 
-use super::{Row, exact};
+use super::{Row, exact, modify};
 use crate::convert::{not_an, not_an_object, to_text};
 use crate::draft::location_value;
-use crate::eval::call::{Call, call};
+use crate::eval::call::{Arity, Call, call};
 use crate::fault::{Fault, Outcome};
 use crate::load::{Report, commit};
 use crate::stack::leaving;
@@ -54,18 +54,15 @@ pub(super) const INTERNAL: &[Row] = &[exact(
 )];
 
 pub(super) const CONFIG_OBJECT: &[Row] = &[
-    exact(
-        "modify_attribute",
-        &["attr", "value"],
-        false,
-        modify_attribute,
-    ),
-    exact(
-        "restore_attribute",
-        &["attr", "value"],
-        false,
-        modify_attribute,
-    ),
+    exact("modify_attribute", &["attr", "value"], false, modify::modify),
+    Row {
+        name: "restore_attribute",
+        // Icinga 2 names two arguments and takes one.
+        arguments: &["attr", "value"],
+        pure: false,
+        arity: Arity::Exact(1),
+        body: modify::restore,
+    },
 ];
 
 pub(super) const CHECKABLE: &[Row] = &[exact(
@@ -194,23 +191,6 @@ fn run_with_activation_context(c: &Call<'_>) -> Outcome {
         }
         None => Ok(Value::Boolean(true)),
     }
-}
-
-/// Live objects bring methods of their own; declarations cannot be modified this way.
-fn modify_attribute(c: &Call<'_>) -> Outcome {
-    let name = to_text(c.argument(0));
-    let first = name.split('.').next().unwrap_or_default();
-    let known = c
-        .run
-        .env
-        .type_of(c.this)
-        .is_some_and(|entry| entry.field(first).is_some());
-    if !known {
-        return Err(Fault::new("Invalid field ID."));
-    }
-    Err(Fault::new(format!(
-        "Attribute '{name}' cannot be modified by a function here."
-    )))
 }
 
 fn process_check_result(c: &Call<'_>) -> Outcome {

@@ -141,15 +141,15 @@ fields! { CHECKABLE_FIELDS:
     /// 0 for none, 1 until the state changes, 2 (sticky) until recovery.
     "acknowledgement": Enum [STATE];
     /// Number by which lists put what matters most first.
-    "severity": Number [COMPUTED];
+    "severity": Number [COMPUTED] = Num(16.0);
     /// Number of the attempt at present, from 1.
     "check_attempt": Number [STATE] = Num(1.0);
     /// The states ignored for flapping as bits.
-    "flapping_ignore_states_filter_real": Number [NO_USER_MODIFY NO_USER_VIEW COMPUTED];
+    "flapping_ignore_states_filter_real": Number [NO_USER_MODIFY NO_USER_VIEW COMPUTED] = Num(-1.0);
     /// State as a service has it, 0 to 3, for hosts as well.
     "state_raw": Number [STATE NO_USER_MODIFY NO_USER_VIEW] = Num(3.0);
     /// Last state that counted for flapping.
-    "flapping_last_state": Number [STATE NO_USER_MODIFY NO_USER_VIEW];
+    "flapping_last_state": Number [STATE NO_USER_MODIFY NO_USER_VIEW] = Num(3.0);
     /// State at the time when notifications began to be held back.
     "state_before_suppression": Number [STATE NO_USER_MODIFY NO_USER_VIEW];
     /// Last hard state as a service has it.
@@ -179,7 +179,7 @@ fields! { CHECKABLE_FIELDS:
     /// Time at which the next check is due.
     "next_check": Timestamp [STATE];
     /// Time at which the last check ended; -1 for never.
-    "last_check": Timestamp [COMPUTED];
+    "last_check": Timestamp [COMPUTED] = Num(-1.0);
     /// Time at which flapping last began or ended.
     "flapping_last_change": Timestamp [STATE];
     /// Whether the state flaps.
@@ -209,9 +209,9 @@ fields! { CHECKABLE_FIELDS:
     /// Whether every result that is not OK is a hard state and notified.
     "volatile": Boolean [CONFIG];
     /// The last two soft states, packed.
-    "last_soft_states_raw": Number [STATE NO_USER_MODIFY NO_USER_VIEW];
+    "last_soft_states_raw": Number [STATE NO_USER_MODIFY NO_USER_VIEW] = Num(9999.0);
     /// The last two hard states, packed.
-    "last_hard_states_raw": Number [STATE NO_USER_MODIFY NO_USER_VIEW];
+    "last_hard_states_raw": Number [STATE NO_USER_MODIFY NO_USER_VIEW] = Num(9999.0);
 }
 
 /// `Checkable`.

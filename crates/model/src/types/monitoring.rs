@@ -17,11 +17,11 @@ fields! { HOST_FIELDS:
     /// Groups of which the object is a member.
     "groups": NameArray("HostGroup") [CONFIG REQUIRED NO_USER_MODIFY] = EmptyArray;
     /// State: 0 UP, 1 DOWN.
-    "state": Enum [COMPUTED];
+    "state": Enum [COMPUTED] = Num(1.0);
     /// State before the last result.
-    "last_state": Enum [COMPUTED];
+    "last_state": Enum [COMPUTED] = Num(1.0);
     /// Last hard state.
-    "last_hard_state": Enum [COMPUTED];
+    "last_hard_state": Enum [COMPUTED] = Num(1.0);
     /// Time of the last result UP.
     "last_state_up": Timestamp [STATE];
     /// Time of the last result DOWN.
@@ -60,11 +60,11 @@ fields! { SERVICE_FIELDS:
     /// The host object itself, for expressions.
     "host": Any [NAVIGATION COMPUTED];
     /// State: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
-    "state": Enum [COMPUTED];
+    "state": Enum [COMPUTED] = Num(3.0);
     /// State before the last result.
-    "last_state": Enum [COMPUTED];
+    "last_state": Enum [COMPUTED] = Num(3.0);
     /// Last hard state.
-    "last_hard_state": Enum [COMPUTED];
+    "last_hard_state": Enum [COMPUTED] = Num(3.0);
     /// Time of the last result OK.
     "last_state_ok": Timestamp [STATE];
     /// Time of the last result WARNING.
