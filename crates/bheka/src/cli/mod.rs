@@ -5,6 +5,7 @@ mod completion;
 mod console;
 mod dump;
 mod feature;
+mod fmt;
 mod help;
 mod literal;
 mod man;
@@ -121,6 +122,7 @@ fn run(words: &[&str], invocation: &Invocation, settings: Settings) -> anyhow::R
         ["feature", "disable"] => feature::disable(invocation, &settings),
         ["feature", "enable"] => feature::enable(invocation, &settings),
         ["feature", "list"] => feature::list(&settings),
+        ["fmt"] => fmt::run(invocation),
         ["man"] => man::write(invocation),
         ["node", "setup"] => setup::node(invocation, &settings),
         ["node", "wizard"] => setup::wizard(),

@@ -14,6 +14,7 @@ pub(crate) fn table() -> Command {
         .subcommand(daemon())
         .subcommand(demo())
         .subcommand(feature())
+        .subcommand(fmt())
         .subcommand(man())
         .subcommand(node())
         .subcommand(group("object", "configuration objects").subcommand(object_list()))
@@ -377,6 +378,24 @@ fn feature() -> Command {
         ))
 }
 
+fn fmt() -> Command {
+    leaf(
+        "fmt",
+        "formats configuration files",
+        "Formats configuration files in place; meaning and comments do not change.\n\
+         Each PATH is a file, or a directory in which all *.conf are formatted, or '-'\n\
+         for standard input, which goes to standard output. A file with a syntax error\n\
+         is left as it is.\n\n\
+         Exit codes: 1 if --check found files that would change, 2 if a file could not\n\
+         be formatted.",
+        [
+            flag("check", "change nothing; print the names of files that would change"),
+            flag("diff", "change nothing; print what would change"),
+            operands(PATH, "file or directory to format, or '-'").value_hint(ValueHint::AnyPath),
+        ],
+    )
+}
+
 fn console() -> Command {
     leaf(
         "console",
@@ -511,6 +530,7 @@ pub(crate) fn operand_limits(command: &Command) -> (usize, usize) {
             .map(|name| name.as_str())
         {
             Some(FEATURE) => (1, usize::MAX),
+            Some(PATH) => (0, usize::MAX),
             Some(NO_OPERANDS) | None => (0, 0),
             Some(_) => (1, 1),
         }
@@ -520,4 +540,5 @@ pub(crate) fn operand_limits(command: &Command) -> (usize, usize) {
 /// The id of the operands of every command.
 pub(crate) const OPERANDS: &str = "operands";
 const FEATURE: &str = "FEATURE";
+const PATH: &str = "PATH";
 const NO_OPERANDS: &str = "NONE";
