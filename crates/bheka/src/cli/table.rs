@@ -389,7 +389,10 @@ fn fmt() -> Command {
          Exit codes: 1 if --check found files that would change, 2 if a file could not\n\
          be formatted.",
         [
-            flag("check", "change nothing; print the names of files that would change"),
+            flag(
+                "check",
+                "change nothing; print the names of files that would change",
+            ),
             flag("diff", "change nothing; print what would change"),
             operands(PATH, "file or directory to format, or '-'").value_hint(ValueHint::AnyPath),
         ],
