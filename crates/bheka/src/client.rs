@@ -8,7 +8,7 @@ use base64::Engine as _;
 use bheka_net::{Deadlines, Identity, dial_http};
 use bheka_value::{Value, from_json_with_depth};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 
 use crate::daemon::clock;
@@ -52,11 +52,46 @@ impl Client {
     /// # Errors
     /// When there is no such answer within a minute.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = tokio::time::timeout(REQUEST_PATIENCE, self.request(path));
+        let request = self.start(hyper::Method::GET, path).body(Full::default())?;
+        let answer = self.send(request).await?;
+        if !(200..300).contains(&answer.status) {
+            bail!(
+                "'{path}' was answered with {} {}",
+                answer.status,
+                answer.reason
+            );
+        }
+        answer.json()
+    }
+
+    /// `POST` of JSON to a path; the answer, whatever its status.
+    ///
+    /// # Errors
+    /// When there is none within a minute.
+    pub(crate) async fn post(&self, path: &str, body: String) -> anyhow::Result<Answer> {
+        let request = self
+            .start(hyper::Method::POST, path)
+            .header("Content-Type", "application/json")
+            .body(Full::from(body))?;
+        self.send(request).await
+    }
+
+    fn start(&self, method: hyper::Method, path: &str) -> hyper::http::request::Builder {
+        hyper::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Host", &self.host)
+            .header("Accept", "application/json")
+            .header("Authorization", &self.authorization)
+            .header("Connection", "close")
+    }
+
+    async fn send(&self, request: hyper::Request<Full<Bytes>>) -> anyhow::Result<Answer> {
+        let answer = tokio::time::timeout(REQUEST_PATIENCE, self.exchange(request));
         answer.await.context("no answer within a minute")?
     }
 
-    async fn request(&self, path: &str) -> anyhow::Result<Value> {
+    async fn exchange(&self, request: hyper::Request<Full<Bytes>>) -> anyhow::Result<Answer> {
         let deadlines = Deadlines::default();
         let connection = dial_http(
             &self.host,
@@ -69,12 +104,6 @@ impl Client {
         let stream = TokioIo::new(connection.stream);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         let driver = tokio::spawn(connection);
-        let request = hyper::Request::get(path)
-            .header("Host", &self.host)
-            .header("Accept", "application/json")
-            .header("Authorization", &self.authorization)
-            .header("Connection", "close")
-            .body(Empty::<Bytes>::new())?;
         let answer = sender.send_request(request).await?;
         let status = answer.status();
         let body = match Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
@@ -85,10 +114,32 @@ impl Client {
             Err(error) => bail!("cannot read the answer: {error}"),
         };
         driver.abort();
-        if !status.is_success() {
-            bail!("'{path}' was answered with {status}");
-        }
-        from_json_with_depth(&body, ANSWER_DEPTH_MAX).context("the answer is no JSON")
+        Ok(Answer {
+            status: status.as_u16(),
+            reason: status.canonical_reason().unwrap_or_default(),
+            body,
+        })
+    }
+}
+
+/// What a node answers.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// Its usual words (`Not Found`).
+    pub(crate) reason: &'static str,
+    /// The body.
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn json(&self) -> anyhow::Result<Value> {
+        from_json_with_depth(&self.body, ANSWER_DEPTH_MAX).context("the answer is no JSON")
     }
 }
 

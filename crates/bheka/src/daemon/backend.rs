@@ -7,7 +7,7 @@ use bheka_api::{
     ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
     ListenerStatus, Submission, SubmitError, Template, ZoneStatus,
 };
-use bheka_lang::Globals;
+use bheka_lang::{Globals, Sources};
 use bheka_model::{Board, Command};
 use bheka_monitor::CheckRate;
 use bheka_value::{Str, Timestamp};
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::clock;
 use super::job::{Job, Jobs};
 use super::status::Figures;
+use crate::config::DiskSources;
 
 /// Reads published figures and state, and hands commands to the writer.
 pub(crate) struct DaemonBackend {
@@ -143,6 +144,10 @@ impl Backend for DaemonBackend {
         let templates = self.templates.load();
         let of_type = templates.iter().filter(|(of, _)| *of == *type_name);
         of_type.map(|(_, template)| template.clone()).collect()
+    }
+
+    fn sources(&self) -> Arc<dyn Sources> {
+        Arc::new(DiskSources)
     }
 
     fn submit(&self, commands: Vec<Command>) -> Submission {

@@ -1,0 +1,122 @@
+//! `console`: expressions of the configuration language, from the command line, a file, or line by
+//! line; here, or in a running node.
+
+mod complaint;
+mod editor;
+mod remote;
+mod talk;
+mod target;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bheka_lang::{Console, ConsoleSettings, Sandbox};
+use bheka_value::to_json;
+
+use crate::cli::{Invocation, print, say};
+use crate::config::DiskSources;
+use crate::daemon::clock::now;
+use crate::log::Severity;
+use crate::settings::Settings;
+
+use complaint::{Input, check_syntax};
+use remote::Remote;
+use target::{Failure, Target};
+
+/// Evaluates what the options say, else what standard input says.
+pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let sandbox = if invocation.flag("sandbox") {
+        Sandbox::On
+    } else {
+        Sandbox::Off
+    };
+    let batch = match batch(invocation) {
+        Ok(batch) => batch,
+        Err(file) => {
+            print(&format!("Could not read file '{file}'.\n"));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    if invocation.flag("syntax-only") {
+        return Ok(match batch {
+            Some(input) => check_syntax(&input),
+            None => {
+                eprintln!(
+                    "The option --syntax-only can only be used in combination with --eval or \
+                     --file."
+                );
+                ExitCode::FAILURE
+            }
+        });
+    }
+    let mut target = match invocation.value("connect") {
+        Some(url) => match Remote::new(&url, sandbox) {
+            Ok(remote) => Target::There(remote),
+            Err(error) => {
+                say(Severity::Critical, "ConsoleCommand", &error.to_string());
+                return Ok(ExitCode::FAILURE);
+            }
+        },
+        None => Target::Here(Box::new(session(settings)), sandbox),
+    };
+    match batch {
+        Some(input) => Ok(evaluate_once(&mut target, &input)),
+        None => talk::talk(target),
+    }
+}
+
+/// What `--eval` or else `--file` says.
+///
+/// # Errors
+/// The name of a file that cannot be read.
+fn batch(invocation: &Invocation) -> Result<Option<Input>, String> {
+    if let Some(text) = invocation.value("eval") {
+        return Ok(Some(Input {
+            name: "<1>".to_owned(),
+            text,
+            is_file: false,
+        }));
+    }
+    let Some(name) = invocation.value("file") else {
+        return Ok(None);
+    };
+    match std::fs::read(&name) {
+        Ok(bytes) => Ok(Some(Input {
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            name,
+            is_file: true,
+        })),
+        Err(_) => Err(name),
+    }
+}
+
+fn session(settings: &Settings) -> Console {
+    Console::new(ConsoleSettings {
+        catalogue: bheka_model::catalogue(),
+        sources: Arc::new(DiskSources),
+        include_dirs: settings
+            .include_search()
+            .iter()
+            .map(|dir| dir.display().to_string())
+            .collect(),
+        constants: settings.constants(),
+        now: now(),
+    })
+}
+
+fn evaluate_once(target: &mut Target, input: &Input) -> ExitCode {
+    match target.evaluate(input) {
+        Ok(value) => {
+            print(&format!("{}\n", to_json(&value)));
+            ExitCode::SUCCESS
+        }
+        Err(Failure::Script(text)) => {
+            print(&format!("{text}\n"));
+            ExitCode::FAILURE
+        }
+        Err(Failure::Unreachable(text)) => {
+            say(Severity::Warning, "DebugConsole", &text);
+            ExitCode::FAILURE
+        }
+    }
+}
