@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bheka_lang::{Globals, MemorySources, Sources};
-use bheka_model::{Board, Command};
+use bheka_model::{Board, Command, ConfigObject};
 use bheka_value::{Location, Str, Timestamp, Value};
 
 /// The daemon as the API sees it. All calls are cheap and never wait, but for
@@ -37,6 +37,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Run-time attributes of an endpoint; `None` when nothing is known of it.
     fn endpoint(&self, name: &str) -> Option<EndpointStatus>;
+
+    /// What a time period means now; `None` where nobody works it out.
+    fn time_period(&self, _period: &ConfigObject) -> Option<TimePeriodStatus> {
+        None
+    }
 
     /// The templates of a type, sorted by name.
     fn templates(&self, type_name: &str) -> Vec<Template>;
@@ -217,6 +222,37 @@ impl EndpointStatus {
             "messages_received_per_second" => Value::Number(self.messages_received_per_second),
             "bytes_sent_per_second" => Value::Number(self.bytes_sent_per_second),
             "bytes_received_per_second" => Value::Number(self.bytes_received_per_second),
+            _ => return None,
+        })
+    }
+}
+
+/// A time period worked out for now.
+#[derive(Debug, Clone, Default)]
+pub struct TimePeriodStatus {
+    /// Whether now is inside.
+    pub is_inside: bool,
+    /// Begin and end of its times.
+    pub segments: Vec<(Timestamp, Timestamp)>,
+    /// From when on the segments are complete.
+    pub valid_begin: Timestamp,
+    /// Until when the segments are complete.
+    pub valid_end: Timestamp,
+}
+
+impl TimePeriodStatus {
+    /// The value of an attribute; `None` when it is not one of these.
+    pub(crate) fn attribute(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "is_inside" => Value::Boolean(self.is_inside),
+            "segments" => Value::array(self.segments.iter().map(|(begin, end)| {
+                Value::dictionary([
+                    ("begin", Value::Number(begin.seconds())),
+                    ("end", Value::Number(end.seconds())),
+                ])
+            })),
+            "valid_begin" => Value::Number(self.valid_begin.seconds()),
+            "valid_end" => Value::Number(self.valid_end.seconds()),
             _ => return None,
         })
     }

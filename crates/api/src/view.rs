@@ -8,6 +8,9 @@ use bheka_value::{ObjectView, Str, Timestamp, Value};
 
 use crate::backend::Backend;
 
+/// Attributes of a TimePeriod that depend on the time.
+const TIME_PERIOD: [&str; 4] = ["is_inside", "segments", "valid_begin", "valid_end"];
+
 /// What a request sees: one generation from beginning to end.
 pub(crate) struct Snapshot {
     pub(crate) backend: Arc<dyn Backend>,
@@ -45,6 +48,13 @@ impl Snapshot {
         let runtime: &dyn Fn(&str) -> Option<Value> = match object.type_info.name {
             "Endpoint" => {
                 let Some(status) = self.backend.endpoint(&object.name) else {
+                    return attributes;
+                };
+                &move |name| status.attribute(name)
+            }
+            // Working a period out costs more than looking an attribute up.
+            "TimePeriod" if names.iter().any(|name| TIME_PERIOD.contains(name)) => {
+                let Some(status) = self.backend.time_period(object) else {
                     return attributes;
                 };
                 &move |name| status.attribute(name)

@@ -14,10 +14,10 @@ use jiff::{SignedDuration, ToSpan, Zoned};
 use crate::monitor::Monitor;
 
 /// How deep periods may include and exclude one another.
-const DEPTH_MAX: u32 = 16;
+pub(crate) const DEPTH_MAX: u32 = 16;
 
 /// Days before today whose ranges may reach into today (`22:00-06:00`, `23:00-25:00`).
-const DAYS_BACK: i64 = 2;
+pub(crate) const DAYS_BACK: i64 = 2;
 
 /// A timestamp in a time zone; times that no calendar can hold become the epoch.
 pub(crate) fn zoned(at: Timestamp, time_zone: &TimeZone) -> Zoned {
@@ -148,7 +148,7 @@ fn in_range(days: &str, times: &str, at: &Zoned) -> bool {
 }
 
 /// The moment at which the clock shows so many seconds after midnight.
-fn instant(day: Date, offset_s: i64, time_zone: &TimeZone) -> Option<jiff::Timestamp> {
+pub(crate) fn instant(day: Date, offset_s: i64, time_zone: &TimeZone) -> Option<jiff::Timestamp> {
     let midnight: DateTime = day.at(0, 0, 0, 0);
     let clock = midnight
         .checked_add(SignedDuration::from_secs(offset_s))
@@ -158,7 +158,7 @@ fn instant(day: Date, offset_s: i64, time_zone: &TimeZone) -> Option<jiff::Times
 
 /// `09:00-12:00,13:00-17:00:30` as seconds after midnight; an end that is not after its begin
 /// means the next day.
-fn parse_times(times: &str) -> Option<Vec<(i64, i64)>> {
+pub(crate) fn parse_times(times: &str) -> Option<Vec<(i64, i64)>> {
     times
         .split(',')
         .map(|span| {
@@ -186,7 +186,7 @@ fn parse_clock(text: &str) -> Option<i64> {
 }
 
 /// Whether a day falls under a definition.
-fn day_matches(definition: &str, day: Date) -> bool {
+pub(crate) fn day_matches(definition: &str, day: Date) -> bool {
     let (definition, stride) = match definition.split_once('/') {
         Some((definition, stride)) => (definition.trim(), stride.trim().parse::<i64>().ok()),
         None => (definition.trim(), Some(1)),
@@ -333,6 +333,21 @@ mod tests {
         "dsl-timeperiod-070",
     ];
 
+    /// Cases in which only segments show that 2.13.6 lets a definition run a day too far.
+    const A_DAY_LESS: [&str; 11] = [
+        "dsl-timeperiod-021",
+        "dsl-timeperiod-023",
+        "dsl-timeperiod-037",
+        "dsl-timeperiod-038",
+        "dsl-timeperiod-039",
+        "dsl-timeperiod-041",
+        "dsl-timeperiod-042",
+        "dsl-timeperiod-044",
+        "dsl-timeperiod-045",
+        "dsl-timeperiod-053",
+        "dsl-timeperiod-054",
+    ];
+
     fn entry(text: &str, start: usize) -> Option<(String, usize)> {
         let open = start + text[start..].find('"')?;
         let close = open + 1 + text[open + 1..].find('"')?;
@@ -382,6 +397,8 @@ mod tests {
     #[test]
     fn golden_cases_of_icinga_2() {
         let (mut count, mut apart) = (0, std::collections::BTreeSet::new());
+        let mut odd = Vec::new();
+        let known = |id: &str| MEANT.contains(&id) || A_DAY_LESS.contains(&id);
         for line in include_str!("../../../testdata/dsl/timeperiod.jsonl").lines() {
             let case = bheka_value::from_json(line.as_bytes()).unwrap();
             let case = case.as_dictionary().unwrap().entries();
@@ -406,9 +423,24 @@ mod tests {
                         case["source"],
                     );
                 }
+                if let Some(expected) = moment.get("segments").filter(|_| !known(id)) {
+                    let found = crate::segments(period, &generation, at, &time_zone).segments;
+                    let found = found.iter().map(|(begin, end)| {
+                        Value::array([begin.seconds().into(), end.seconds().into()])
+                    });
+                    let found = bheka_value::to_json(&Value::array(found));
+                    let expected = bheka_value::to_json(expected);
+                    if found != expected {
+                        odd.push(format!(
+                            "{id} at {:?}: {found}, not {expected}",
+                            moment["local"]
+                        ));
+                    }
+                }
                 count += 1;
             }
         }
+        assert!(odd.is_empty(), "{}: {}", odd.len(), odd.join("\n"));
         assert!(count >= 100, "only {count} moments");
         assert_eq!(apart.len(), MEANT.len(), "{apart:?}");
     }

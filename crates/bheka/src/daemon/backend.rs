@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bheka_api::{
     ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, Submission, SubmitError, Template, ZoneStatus,
+    ListenerStatus, Submission, SubmitError, Template, TimePeriodStatus, ZoneStatus,
 };
 use bheka_lang::{Globals, Sources};
-use bheka_model::{Board, Command};
+use bheka_model::{Board, Command, ConfigObject};
 use bheka_monitor::CheckRate;
 use bheka_value::{Str, Timestamp};
 use tokio::sync::oneshot;
@@ -137,6 +137,18 @@ impl Backend for DaemonBackend {
             messages_received_per_second: status.messages_received_per_second,
             bytes_sent_per_second: status.bytes_sent_per_second,
             bytes_received_per_second: status.bytes_received_per_second,
+        })
+    }
+
+    fn time_period(&self, period: &ConfigObject) -> Option<TimePeriodStatus> {
+        let (generation, now) = (self.board.generation(), clock::now());
+        let time_zone = jiff::tz::TimeZone::system();
+        let worked_out = bheka_monitor::segments(period, &generation, now, &time_zone);
+        Some(TimePeriodStatus {
+            is_inside: bheka_monitor::is_inside_period(period, &generation, now, &time_zone),
+            segments: worked_out.segments,
+            valid_begin: worked_out.valid_begin,
+            valid_end: worked_out.valid_end,
         })
     }
 

@@ -66,7 +66,7 @@ pub(super) fn check(path: &mut Vec<Str>, value: &Value, keys: Keys, faults: &mut
     }
     for (key, _, need) in keys {
         let is_blank = |value: &Value| value.is_empty() || value.as_str() == Some("");
-        if *need == Need::Required && entries.get(*key).is_none_or(is_blank) {
+        if *need == Need::Required && entries.get(key).is_none_or(is_blank) {
             fault(
                 path,
                 format!("Required dictionary item '{key}' is not set."),
