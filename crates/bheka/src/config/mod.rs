@@ -213,21 +213,49 @@ impl Attempt<'_> {
         built
     }
 
-    /// What is wrong with the certificate of an ApiListener. The model knows no files, so it is
+    /// What is wrong with the files and ciphers of an ApiListener. The model knows no files, so it is
     /// found here; a node that cannot listen must be known before it is started or reloaded.
     fn certificate_fault(&self, generation: &Generation) -> Option<ModelDiagnostic> {
         let listener = generation.of_type("ApiListener").next()?;
         let name = generation.global_string("NodeName")?;
         let files = IdentityFiles::in_directory(&self.settings.paths.certs_dir(), &name);
-        let error = Identity::load(&files, TlsSettings::default()).err()?;
+        let certificate = files.certificate.display().to_string();
+        let cipher_list = listener
+            .attributes
+            .contains_key("cipher_list")
+            .then(|| listener.string("cipher_list").to_string());
+        let with_crl = IdentityFiles {
+            crl: listener
+                .optional("crl_path")
+                .map(|path| PathBuf::from(path.as_str())),
+            ..files.clone()
+        };
+        let tls = TlsSettings {
+            cipher_list: cipher_list.clone(),
+            ..TlsSettings::default()
+        };
+        // One after the other, so that each is blamed for what it alone brings.
+        let message = if let Err(error) = Identity::load(&files, TlsSettings::default()) {
+            format!(
+                "Cannot get certificate from cert path: '{certificate}'. {error}; run '{PROGRAM} \
+                 api setup' or '{PROGRAM} node setup', or disable the feature 'api'."
+            )
+        } else if let Err(error) = Identity::load(&with_crl, TlsSettings::default()) {
+            let path = listener.string("crl_path");
+            format!(
+                "Cannot add certificate revocation list to SSL context for crl path: '{path}'. \
+                 {error}."
+            )
+        } else if let Err(error) = Identity::load(&files, tls) {
+            let list = cipher_list.unwrap_or_default();
+            format!("Cannot set cipher list to SSL context for cipher list: '{list}'. {error}.")
+        } else {
+            return None;
+        };
         Some(ModelDiagnostic {
             severity: bheka_model::Severity::Error,
             facility: "config",
-            message: format!(
-                "Cannot get certificate from cert path: '{}'. {error}; run '{PROGRAM} api setup' \
-                 or '{PROGRAM} node setup', or disable the feature 'api'.",
-                files.certificate.display()
-            ),
+            message,
             location: Some(listener.location.clone()),
             object: Some(("ApiListener", listener.name.clone())),
             advice: Advice::of("certificate"),
