@@ -7,10 +7,10 @@ use bheka_value::schema::Catalogue;
 use bheka_value::{Dictionary, Timestamp, Value};
 
 use crate::complete::{complete, is_incomplete_there};
+use crate::cost::check_finite;
 use crate::diag::{LangDiagnostic, LogLine};
 use crate::env::{Env, Runtime, Settings};
 use crate::eval::{Frame, eval_block};
-use crate::cost::check_finite;
 use crate::fault::Fault;
 use crate::load::{Globals, Report, load_system, time_zone};
 use crate::run::{Run, STEPS_MAX};
@@ -238,12 +238,7 @@ impl Console {
     }
 
     fn start(&self, sandbox: Sandbox, steps: u64) -> Run<'_> {
-        let mut run = Run::guest(
-            &self.env,
-            Some(&*self.sources),
-            steps,
-            self.runtime.clone(),
-        );
+        let mut run = Run::guest(&self.env, Some(&*self.sources), steps, self.runtime.clone());
         run.sandboxed = sandbox != Sandbox::Off;
         run.may_look = sandbox == Sandbox::Looking;
         run

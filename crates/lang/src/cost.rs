@@ -178,14 +178,24 @@ impl Cost {
                 (Nothing, Nothing, false)
             }
             "Array#add" => (Nothing, Nothing, true),
-            "Dictionary#get" | "Dictionary#set" | "Dictionary#remove" | "Dictionary#contains"
-            | "Namespace#get" | "Namespace#set" | "Namespace#remove" | "Namespace#contains" => {
-                (Nothing, First, false)
-            }
+            "Dictionary#get"
+            | "Dictionary#set"
+            | "Dictionary#remove"
+            | "Dictionary#contains"
+            | "Namespace#get"
+            | "Namespace#set"
+            | "Namespace#remove"
+            | "Namespace#contains" => (Nothing, First, false),
             "Array#remove" | "Array#any" | "Array#all" | "Array#reduce" => (Items, Nothing, false),
-            "Array#map" | "Array#filter" | "Array#reverse" | "Array#shallow_clone"
-            | "Dictionary#shallow_clone" | "Dictionary#keys" | "Dictionary#values"
-            | "Namespace#keys" | "Namespace#values" => (Items, Nothing, true),
+            "Array#map"
+            | "Array#filter"
+            | "Array#reverse"
+            | "Array#shallow_clone"
+            | "Dictionary#shallow_clone"
+            | "Dictionary#keys"
+            | "Dictionary#values"
+            | "Namespace#keys"
+            | "Namespace#values" => (Items, Nothing, true),
             "Array#sort" | "Array#unique" => (Sorted, Nothing, true),
             "System#keys" => (Nothing, Items, true),
             "System#union" | "System#intersection" => (Nothing, Sorted, true),
@@ -344,11 +354,23 @@ mod tests {
     #[test]
     fn weighs_what_is_reached() {
         assert_eq!(weight(&Value::Number(1.0), 0, Through::Collections), Ok(0));
-        assert_eq!(weight(&Value::string("abc"), 10, Through::Collections), Ok(3));
+        assert_eq!(
+            weight(&Value::string("abc"), 10, Through::Collections),
+            Ok(3)
+        );
         let three = doubled(3);
-        assert_eq!(weight(&three, u64::MAX, Through::Collections), Ok(15 * PLACE));
-        assert_eq!(weight(&three, 10 * PLACE, Through::Collections), Err(Excess::Heavy));
-        assert_eq!(weight(&doubled(200), 1 << 20, Through::Collections), Err(Excess::Heavy));
+        assert_eq!(
+            weight(&three, u64::MAX, Through::Collections),
+            Ok(15 * PLACE)
+        );
+        assert_eq!(
+            weight(&three, 10 * PLACE, Through::Collections),
+            Err(Excess::Heavy)
+        );
+        assert_eq!(
+            weight(&doubled(200), 1 << 20, Through::Collections),
+            Err(Excess::Heavy)
+        );
     }
 
     #[test]
@@ -356,12 +378,18 @@ mod tests {
         let deep = (0..MAX_NESTING).fold(Value::Empty, |value, _| Value::array([value]));
         assert!(weight(&deep, u64::MAX, Through::Collections).is_ok());
         let deeper = (0..2).fold(deep, |value, _| Value::array([value]));
-        assert_eq!(weight(&deeper, u64::MAX, Through::Collections), Err(Excess::Deep));
+        assert_eq!(
+            weight(&deeper, u64::MAX, Through::Collections),
+            Err(Excess::Deep)
+        );
 
         let cycle = Value::array([]);
         let array = cycle.as_array().cloned().unwrap_or_default();
         array.write().unwrap().push(cycle.clone());
-        assert_eq!(weight(&cycle, u64::MAX, Through::Collections), Err(Excess::Deep));
+        assert_eq!(
+            weight(&cycle, u64::MAX, Through::Collections),
+            Err(Excess::Deep)
+        );
         array.write().unwrap().clear();
     }
 }

@@ -49,6 +49,13 @@ impl Draft {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What was filled in, when nobody else has the object.
+    pub(crate) fn into_state(self) -> State {
+        self.state
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -51,6 +51,8 @@ pub(crate) struct Env {
     /// What is searched before the globals: System, System.Configuration, Types, Icinga.
     pub(crate) imports: Vec<Value>,
     pub(crate) registry: Registry,
+    /// `host`, as a key that all scopes share.
+    pub(crate) host_variable: Str,
     pub(crate) include_dirs: Vec<String>,
     pub(crate) zone: TimeZone,
     pub(crate) tracking: bool,
@@ -78,6 +80,7 @@ impl Env {
                 globals_value,
                 imports,
                 registry: Registry::default(),
+                host_variable: "host".into(),
                 include_dirs: settings.include_dirs,
                 zone: settings.zone,
                 tracking: settings.tracking,

@@ -252,12 +252,14 @@ impl Registry {
             .unwrap_or_default()
     }
 
-    /// All objects with their `ignore_on_error`, in the order of their making.
-    pub(crate) fn made(&self) -> Vec<(Arc<Draft>, bool)> {
-        self.made
-            .lock()
+    /// All objects with their `ignore_on_error`, in the order of their making. They are no longer
+    /// known here.
+    pub(crate) fn take_made(&self) -> Vec<(Arc<Draft>, bool)> {
+        self.objects
+            .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+            .clear();
+        std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Forgets everything.

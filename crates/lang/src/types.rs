@@ -11,6 +11,8 @@ use rustc_hash::FxHashMap;
 /// A type.
 pub(crate) struct TypeEntry {
     pub(crate) name: Str,
+    /// The name of the variable that holds an object of it in conditions: `host`.
+    pub(crate) variable: Str,
     pub(crate) base: Option<Arc<TypeEntry>>,
     /// The table's row; none for the types of plain values.
     pub(crate) info: Option<&'static TypeInfo>,
@@ -209,6 +211,7 @@ impl TypeTable {
         let base = base.and_then(|base| self.entries.get(base).cloned());
         let entry = TypeEntry {
             name: name.into(),
+            variable: name.to_lowercase().into(),
             is_config: name == "ConfigObject" || base.as_ref().is_some_and(|it| it.is_config),
             base,
             info,

@@ -126,6 +126,12 @@ impl Callable for Builtin {
     }
 }
 
+/// Whether a function is the library's of that name.
+pub(crate) fn is_builtin(function: &Arc<dyn Callable>, name: &str) -> bool {
+    let builtin = function.as_any().is_some_and(|any| any.is::<Builtin>());
+    builtin && function.info().name.rsplit('#').next() == Some(name)
+}
+
 fn gone() -> CallError {
     CallError::new("the configuration that this function belongs to is no longer loaded")
 }

@@ -26,7 +26,8 @@ pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
             let pattern = pattern_text(frame, pattern.as_deref())?;
             let root = absolute(frame, &path)?;
             let origin = inherited(frame);
-            for file in files::recursive(frame.run, sources(frame)?, &root, &pattern, files::FILE)? {
+            for file in files::recursive(frame.run, sources(frame)?, &root, &pattern, files::FILE)?
+            {
                 include_file(frame, &file, origin.clone())?;
             }
             Ok(Value::Empty)

@@ -70,12 +70,7 @@ fn date(value: &Value) -> Option<&DateTime> {
 }
 
 /// [`binary`], with its work counted.
-pub(crate) fn counted(
-    run: &Run<'_>,
-    operator: BinaryOp,
-    left: &Value,
-    right: &Value,
-) -> Outcome {
+pub(crate) fn counted(run: &Run<'_>, operator: BinaryOp, left: &Value, right: &Value) -> Outcome {
     if is_small(left) && is_small(right) {
         return binary(operator, left, right);
     }

@@ -5,12 +5,16 @@ use std::sync::atomic::Ordering;
 
 use bheka_syntax::ast::Expr;
 use bheka_value::schema::Naming;
-use bheka_value::{Str, Value};
+use bheka_value::{Map, Str, Value};
 
 use super::Report;
+use super::commit::{self, Declared, Made};
+use super::condition::{Reader, Roots, Test};
+use super::index::Index;
 use crate::convert::to_text;
 use crate::cost::DECLARATION_BYTES;
-use crate::draft::{Draft, draft_value};
+use crate::draft::{Draft, State, draft_value};
+use crate::env::Env;
 use crate::eval::declare::check_item;
 use crate::eval::{Frame, eval};
 use crate::fault::{Fault, Stop};
@@ -19,169 +23,326 @@ use crate::run::Run;
 use crate::stack::parallel;
 use crate::types::TypeEntry;
 
-/// Registers what the rules of a type make for these targets.
+/// Makes what the rules of a type make for these targets.
 pub(super) fn apply_rules(
     run: &Run<'_>,
     entry: &Arc<TypeEntry>,
     target: &str,
     drafts: &[Arc<Draft>],
     report: &mut Report,
-) {
+) -> Vec<Arc<Draft>> {
     let rules = run.env.registry.rules_for(&entry.name, target);
-    if rules.is_empty() {
-        return;
-    }
+    let Some(first) = drafts.first().filter(|_| !rules.is_empty()) else {
+        return Vec::new();
+    };
     let (env, sources) = (run.env, run.sources);
+    let names = root_names(&first.entry);
+    let conditions: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            let reader = Reader {
+                env,
+                roots: &names,
+                scope: &rule.scope,
+            };
+            Conditions::new(&reader, &rule.expr.assign, &rule.expr.ignore)
+        })
+        .collect();
+    let mut index = Index::default();
+    for (at, (rule, conditions)) in rules.iter().zip(&conditions).enumerate() {
+        // What a loop goes over is looked at, and complained about, wherever the rule is tried.
+        let assign = conditions.assign.as_deref();
+        index.add(at, assign.filter(|_| rule.expr.for_loop.is_none()));
+    }
     let results = parallel(drafts, env.threads, |chunk| {
         let run = Run::new(env, sources);
         let mut results = Vec::new();
+        let mut candidates = Vec::new();
         for draft in chunk {
-            for rule in &rules {
+            let roots = target_roots(env, draft);
+            index.candidates(&roots, &mut candidates);
+            for &at in &candidates {
                 run.renew();
-                apply_rule(&run, rule, draft, &mut results);
+                let attempt = Attempt {
+                    run: &run,
+                    rule: &rules[at],
+                    conditions: &conditions[at],
+                    draft,
+                    roots: &roots,
+                };
+                attempt.apply(&mut results);
             }
         }
         results
     });
+    let mut made = Vec::with_capacity(results.len());
     for result in results {
-        let registered = result.and_then(|item| {
-            check_item(&item)?;
-            env.registry.register(Arc::new(item), false, false)
-        });
-        if let Err(fault) = registered {
-            report.fault(env, fault);
+        match result {
+            Ok((result, name)) => {
+                let declared = Declared {
+                    entry,
+                    name: &name,
+                    ignore_on_error: matches!(
+                        result,
+                        Applied {
+                            ignore_on_error: true,
+                            ..
+                        }
+                    ),
+                };
+                commit::take(env, &declared, result.made, &mut made, report);
+            }
+            Err(fault) => report.fault(env, fault),
         }
+    }
+    made
+}
+
+/// The names of the objects that conditions and bodies see: `host`, `service`, `user`.
+fn root_names(entry: &TypeEntry) -> Vec<Str> {
+    let own = entry.variable.clone();
+    match entry.info.map(|info| info.naming) {
+        Some(Naming::OnHost) => vec!["host".into(), own],
+        _ => vec![own],
     }
 }
 
-/// The objects that conditions and bodies see: `host`, `service`, `user`.
-fn target_locals(frame: &Frame<'_>, draft: &Arc<Draft>) {
+/// Those objects.
+fn target_roots(env: &Env, draft: &Arc<Draft>) -> Vec<(Str, Value)> {
     let value = draft_value(draft);
-    let info = draft.entry.info;
-    if info.is_some_and(|info| info.naming == Naming::OnHost) {
-        let host = draft.get("host_name").unwrap_or_default();
-        let host = frame
-            .run
-            .env
-            .object("Host", &to_text(&host))
-            .unwrap_or_default();
-        frame.set_local("host", host);
+    let own = draft.entry.variable.clone();
+    if draft
+        .entry
+        .info
+        .is_none_or(|info| info.naming != Naming::OnHost)
+    {
+        return vec![(own, value)];
     }
-    frame.set_local(draft.entry.name.to_lowercase(), value);
+    let host = draft.get("host_name").unwrap_or_default();
+    let host = match &host {
+        Value::String(host) => env.object("Host", host),
+        other => env.object("Host", &to_text(other)),
+    };
+    vec![
+        (env.host_variable.clone(), host.unwrap_or_default()),
+        (own, value),
+    ]
 }
 
-fn apply_rule(
-    run: &Run<'_>,
-    rule: &Arc<Rule>,
-    draft: &Arc<Draft>,
-    results: &mut Vec<Result<Item, Fault>>,
-) {
-    let this = run.env.globals_value.clone();
-    let mut frame = Frame::with(run, &rule.source, rule.scope.clone(), this);
-    target_locals(&frame, draft);
-    let Some(for_loop) = &rule.expr.for_loop else {
-        apply_instance(&mut frame, rule, draft, rule.name.clone(), results);
-        return;
-    };
-    // A collection that cannot be had is none, as in Icinga 2.
-    let Ok(collection) = eval(&mut frame, &for_loop.collection) else {
-        return;
-    };
-    if let Err(fault) = run.weigh(&collection) {
-        results.push(Err(fault.at(rule.location.clone())));
-        return;
+/// `assign where` and `ignore where`, as far as they can be tested without the evaluator.
+struct Conditions {
+    assign: Option<Vec<Test>>,
+    ignore: Option<Vec<Test>>,
+}
+
+impl Conditions {
+    fn new(reader: &Reader<'_>, assign: &[Expr], ignore: &[Expr]) -> Self {
+        Self {
+            assign: reader.tests(assign),
+            ignore: reader.tests(ignore),
+        }
     }
-    let refuse = |text: &str| Fault::script(text).at(rule.location.clone());
-    match (collection, &for_loop.key) {
-        (Value::Array(_), Some(_)) => {
-            results.push(Err(refuse(
-                "Dictionary iterator requires value to be a dictionary.",
-            )));
-        }
-        (Value::Array(items), None) => {
-            for item in items.items() {
-                let name = format!("{}{}", rule.name, to_text(&item));
-                frame.set_local(&for_loop.value, item);
-                apply_instance(&mut frame, rule, draft, name.into(), results);
+
+    /// Any of `assign where` (none at all counts as true) and none of `ignore where`; `None` when
+    /// the evaluator must be asked.
+    fn hold(&self, roots: Roots<'_>) -> Option<bool> {
+        let (assign, ignore) = (self.assign.as_ref()?, self.ignore.as_ref()?);
+        let mut assigned = assign.is_empty();
+        for test in assign {
+            if test.holds(roots)? {
+                assigned = true;
+                break;
             }
         }
-        (Value::Dictionary(_), None) => {
-            results.push(Err(refuse("Array iterator requires value to be an array.")));
+        if !assigned {
+            return Some(false);
         }
-        (Value::Dictionary(entries), Some(key)) => {
-            for (entry, value) in entries.entries() {
-                let name = format!("{}{entry}", rule.name);
-                frame.set_local(key, Value::String(entry));
-                frame.set_local(&for_loop.value, value);
-                apply_instance(&mut frame, rule, draft, name.into(), results);
+        for test in ignore {
+            if test.holds(roots)? {
+                return Some(false);
             }
         }
-        _ => {}
+        Some(true)
     }
 }
 
-fn apply_instance(
-    frame: &mut Frame<'_>,
-    rule: &Arc<Rule>,
-    draft: &Arc<Draft>,
-    name: Str,
-    results: &mut Vec<Result<Item, Fault>>,
-) {
-    let matches = match matches(frame, &rule.expr.assign, &rule.expr.ignore) {
-        Ok(matches) => matches,
-        Err(stop) => {
-            results.push(Err(stop.into_fault().located(|| rule.location.clone())));
+/// What a rule made for a target.
+struct Applied {
+    made: Made,
+    ignore_on_error: bool,
+}
+
+type Results = Vec<Result<(Applied, Str), Fault>>;
+
+/// A rule that is tried at a target.
+struct Attempt<'a> {
+    run: &'a Run<'a>,
+    rule: &'a Arc<Rule>,
+    conditions: &'a Conditions,
+    draft: &'a Arc<Draft>,
+    roots: Roots<'a>,
+}
+
+impl<'a> Attempt<'a> {
+    fn apply(&self, results: &mut Results) {
+        let rule = self.rule;
+        let Some(for_loop) = &rule.expr.for_loop else {
+            match self.conditions.hold(self.roots) {
+                Some(false) => {}
+                Some(true) => self.instance(&self.scope(), rule.name.clone(), results),
+                None => self.instance_if(&mut self.frame(), rule.name.clone(), results),
+            }
+            return;
+        };
+        let mut frame = self.frame();
+        // A collection that cannot be had is none, as in Icinga 2.
+        let Ok(collection) = eval(&mut frame, &for_loop.collection) else {
+            return;
+        };
+        if let Err(fault) = self.run.weigh(&collection) {
+            results.push(Err(fault.at(rule.location.clone())));
             return;
         }
-    };
-    if !matches {
-        return;
+        let refuse = |text: &str| Fault::script(text).at(rule.location.clone());
+        match (collection, &for_loop.key) {
+            (Value::Array(_), Some(_)) => {
+                results.push(Err(refuse(
+                    "Dictionary iterator requires value to be a dictionary.",
+                )));
+            }
+            (Value::Array(items), None) => {
+                for item in items.items() {
+                    let name = format!("{}{}", rule.name, to_text(&item));
+                    frame.set_local(&for_loop.value, item);
+                    self.instance_if(&mut frame, name.into(), results);
+                }
+            }
+            (Value::Dictionary(_), None) => {
+                results.push(Err(refuse("Array iterator requires value to be an array.")));
+            }
+            (Value::Dictionary(entries), Some(key)) => {
+                for (entry, value) in entries.entries() {
+                    let name = match rule.name.is_empty() {
+                        true => entry.clone(),
+                        false => format!("{}{entry}", rule.name).into(),
+                    };
+                    frame.set_local(key, Value::String(entry));
+                    frame.set_local(&for_loop.value, value);
+                    self.instance_if(&mut frame, name, results);
+                }
+            }
+            _ => {}
+        }
     }
-    let counted = frame.run.step().and_then(|()| frame.run.bytes(DECLARATION_BYTES));
-    if let Err(fault) = counted {
-        results.push(Err(fault.at(rule.location.clone())));
-        return;
+
+    /// What conditions and bodies see as local variables.
+    fn scope(&self) -> Map {
+        let mut scope = self.rule.scope.clone();
+        for (name, value) in self.roots {
+            scope.insert(name.clone(), value.clone());
+        }
+        scope
     }
-    rule.matched.store(true, Ordering::Release);
-    let state = draft.read();
-    let mut presets = naming_presets(&rule.entry, draft, &state.name);
-    presets.push(("name", Value::String(name.clone())));
-    results.push(Ok(Item {
-        entry: Arc::clone(&rule.entry),
-        name,
-        body: Body::Apply(Arc::clone(&rule.expr), presets),
-        scope: frame.locals.entries(),
-        source: Arc::clone(&rule.source),
-        location: rule.location.clone(),
-        is_template: false,
-        ignore_on_error: rule.expr.ignore_on_error,
-        zone: state.zone.clone(),
-        package: rule.package.clone(),
-    }));
+
+    fn frame(&self) -> Frame<'a> {
+        let this = self.run.env.globals_value.clone();
+        Frame::with(self.run, &self.rule.source, self.scope(), this)
+    }
+
+    fn instance_if(&self, frame: &mut Frame<'_>, name: Str, results: &mut Results) {
+        let expr = &self.rule.expr;
+        // In a loop the variables of the loop may hide the target.
+        let known = match &expr.for_loop {
+            Some(for_loop) => {
+                let hides = |name: &str| self.roots.iter().any(|(root, _)| root.as_str() == name);
+                let hidden =
+                    hides(&for_loop.value) || for_loop.key.as_ref().is_some_and(|key| hides(key));
+                (!hidden)
+                    .then(|| self.conditions.hold(self.roots))
+                    .flatten()
+            }
+            None => None,
+        };
+        let matches = match known {
+            Some(known) => Ok(known),
+            None => matches(frame, &expr.assign, &expr.ignore),
+        };
+        match matches {
+            Ok(true) => self.instance(&frame.locals.entries(), name, results),
+            Ok(false) => {}
+            Err(stop) => {
+                let fault = stop.into_fault().located(|| self.rule.location.clone());
+                results.push(Err(fault));
+            }
+        }
+    }
+
+    fn instance(&self, scope: &Map, name: Str, results: &mut Results) {
+        let rule = self.rule;
+        let counted = self
+            .run
+            .step()
+            .and_then(|()| self.run.bytes(DECLARATION_BYTES));
+        if let Err(fault) = counted {
+            results.push(Err(fault.at(rule.location.clone())));
+            return;
+        }
+        if !rule.matched.load(Ordering::Relaxed) {
+            rule.matched.store(true, Ordering::Release);
+        }
+        let (zone, presets) = {
+            let state = self.draft.read();
+            let mut presets = naming_presets(&rule.entry, self.draft, &state);
+            presets.push(("name", Value::String(name.clone())));
+            (state.zone.clone(), presets)
+        };
+        let item = Item {
+            entry: Arc::clone(&rule.entry),
+            name,
+            body: Body::Apply(Arc::clone(&rule.expr), presets),
+            scope: scope.clone(),
+            source: Arc::clone(&rule.source),
+            location: rule.location.clone(),
+            is_template: false,
+            ignore_on_error: rule.expr.ignore_on_error,
+            zone,
+            package: rule.package.clone(),
+        };
+        results.push(check_item(&item).map(|()| {
+            let applied = Applied {
+                made: commit::evaluate_item(self.run, &item),
+                ignore_on_error: item.ignore_on_error,
+            };
+            (applied, item.name)
+        }));
+    }
 }
 
 /// The attributes that tie an object to its target.
-fn naming_presets(entry: &TypeEntry, draft: &Draft, full_name: &Str) -> Vec<(&'static str, Value)> {
+fn naming_presets(entry: &TypeEntry, draft: &Draft, state: &State) -> Vec<(&'static str, Value)> {
     let on_host = draft
         .entry
         .info
         .is_some_and(|info| info.naming == Naming::OnHost);
-    let (host, service) = match full_name.split_once('!') {
-        Some((host, service)) if on_host => (Str::from(host), Some(Str::from(service))),
-        _ => (full_name.clone(), None),
+    let (host, service) = match state.attributes.get("host_name") {
+        Some(host @ Value::String(_)) if on_host => {
+            let short = state.short_name.as_ref().unwrap_or(&state.name);
+            (host.clone(), Some(Value::String(short.clone())))
+        }
+        _ => (Value::String(state.name.clone()), None),
     };
     let naming = entry.info.map_or(Naming::Plain, |info| info.naming);
-    let mut presets = Vec::new();
+    let mut presets = Vec::with_capacity(4);
     match naming {
-        Naming::OnHost => presets.push(("host_name", Value::String(host))),
+        Naming::OnHost => presets.push(("host_name", host)),
         Naming::OnCheckable => {
-            presets.push(("host_name", Value::String(host)));
-            presets.extend(service.map(|name| ("service_name", Value::String(name))));
+            presets.push(("host_name", host));
+            presets.extend(service.map(|name| ("service_name", name)));
         }
         Naming::OnChildCheckable => {
-            presets.push(("parent_host_name", Value::String(host.clone())));
-            presets.push(("child_host_name", Value::String(host)));
-            presets.extend(service.map(|name| ("child_service_name", Value::String(name))));
+            presets.push(("parent_host_name", host.clone()));
+            presets.push(("child_host_name", host));
+            presets.extend(service.map(|name| ("child_service_name", name)));
         }
         Naming::Plain | Naming::Generated => {}
     }
@@ -215,18 +376,39 @@ pub(super) fn assign_groups(
     drafts: &[Arc<Draft>],
     report: &mut Report,
 ) {
-    let groups = run.env.registry.groups_of(&entry.name);
-    if groups.is_empty() {
+    let mut groups = run.env.registry.groups_of(&entry.name);
+    groups.retain(|group| !group.assign.is_empty());
+    if groups.is_empty() || drafts.is_empty() {
         return;
     }
     let (env, sources) = (run.env, run.sources);
+    let names = root_names(entry);
+    let conditions: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let reader = Reader {
+                env,
+                roots: &names,
+                scope: &group.item.scope,
+            };
+            Conditions::new(&reader, &group.assign, &group.ignore)
+        })
+        .collect();
+    let mut index = Index::default();
+    for (at, conditions) in conditions.iter().enumerate() {
+        index.add(at, conditions.assign.as_deref());
+    }
     let faults = parallel(drafts, env.threads, |chunk| {
         let run = Run::new(env, sources);
         let mut faults = Vec::new();
+        let mut candidates = Vec::new();
         for draft in chunk {
-            for group in &groups {
+            let roots = target_roots(env, draft);
+            index.candidates(&roots, &mut candidates);
+            for &at in &candidates {
                 run.renew();
-                if let Err(fault) = assign_group(&run, group, draft) {
+                let known = conditions[at].hold(&roots);
+                if let Err(fault) = assign_group(&run, &groups[at], known, draft, &roots) {
                     faults.push(fault);
                 }
             }
@@ -238,15 +420,27 @@ pub(super) fn assign_groups(
     }
 }
 
-fn assign_group(run: &Run<'_>, group: &GroupRule, draft: &Arc<Draft>) -> Result<(), Fault> {
+fn assign_group(
+    run: &Run<'_>,
+    group: &GroupRule,
+    known: Option<bool>,
+    draft: &Arc<Draft>,
+    roots: Roots<'_>,
+) -> Result<(), Fault> {
     let item = &group.item;
-    let this = run.env.globals_value.clone();
-    let mut frame = Frame::with(run, &item.source, item.scope.clone(), this);
-    target_locals(&frame, draft);
-    if group.assign.is_empty()
-        || !matches(&mut frame, &group.assign, &group.ignore)
-            .map_err(|stop| stop.into_fault().located(|| item.location.clone()))?
-    {
+    let is_member = match known {
+        Some(known) => known,
+        None => {
+            let this = run.env.globals_value.clone();
+            let mut frame = Frame::with(run, &item.source, item.scope.clone(), this);
+            for (name, value) in roots {
+                frame.set_local(name.clone(), value.clone());
+            }
+            matches(&mut frame, &group.assign, &group.ignore)
+                .map_err(|stop| stop.into_fault().located(|| item.location.clone()))?
+        }
+    };
+    if !is_member {
         return Ok(());
     }
     let name = Value::String(item.name.clone());

@@ -45,6 +45,20 @@ fn commit_round(run: &Run<'_>, order: &[Arc<TypeEntry>], report: &mut Report, de
         let drafts = commit_type(run, &items, report);
         made.push((entry, drafts));
     }
+    follow(run, order, made, report, depth);
+}
+
+/// Assigns new objects to groups, and makes what apply rules make of them; and so on with that.
+fn follow(
+    run: &Run<'_>,
+    order: &[Arc<TypeEntry>],
+    made: Vec<(&Arc<TypeEntry>, Vec<Arc<Draft>>)>,
+    report: &mut Report,
+    depth: usize,
+) {
+    if depth > ROUNDS_MAX {
+        return;
+    }
     for entry in order {
         let drafts = made
             .iter()
@@ -52,12 +66,17 @@ fn commit_round(run: &Run<'_>, order: &[Arc<TypeEntry>], report: &mut Report, de
             .map_or(&[][..], |(_, d)| d);
         apply::assign_groups(run, entry, drafts, report);
         let targets = entry.info.map_or(&[][..], |info| info.apply_targets);
+        let mut applied = Vec::new();
         for target in targets {
             let drafts = made.iter().find(|(of, _)| of.name.as_str() == *target);
             if let Some((_, drafts)) = drafts {
-                apply::apply_rules(run, entry, target, drafts, report);
+                applied.extend(apply::apply_rules(run, entry, target, drafts, report));
             }
         }
+        if !applied.is_empty() {
+            follow(run, order, vec![(entry, applied)], report, depth + 1);
+        }
+        // What bodies and conditions declared.
         commit_round(run, order, report, depth + 1);
     }
 }
@@ -100,7 +119,7 @@ fn commit_order(env: &Env) -> Vec<Arc<TypeEntry>> {
 }
 
 /// What became of an item.
-enum Made {
+pub(super) enum Made {
     Object(Arc<Draft>),
     /// Some statements failed; the rest went on.
     Failed(Vec<Slip>, Arc<Draft>),
@@ -121,36 +140,60 @@ fn commit_type(run: &Run<'_>, items: &[&Arc<Item>], report: &mut Report) -> Vec<
     });
     let mut drafts = Vec::with_capacity(results.len());
     for (item, result) in items.iter().zip(results) {
-        let fault = match result {
-            Made::Object(draft) => {
-                match env.registry.add_object(&draft, item.ignore_on_error) {
-                    Ok(()) => drafts.push(draft),
-                    Err(fault) => report.fault(env, fault.code("redefined")),
-                }
-                continue;
-            }
-            Made::Failed(slips, draft) => {
-                report.slips(env, slips, Some(&draft));
-                report.missing(&item.entry.name, &item.name);
-                report.failed.push(draft);
-                continue;
-            }
-            Made::Ignored(fault) => fault,
+        let declared = Declared {
+            entry: &item.entry,
+            name: &item.name,
+            ignore_on_error: item.ignore_on_error,
         };
-        let message = format!(
-            "Ignoring config object '{}' of type '{}' due to errors: {}",
-            item.name, item.entry.name, fault.message
-        );
-        report.ignored.push(LangDiagnostic {
-            location: fault.location,
-            object: Some((item.entry.name.clone(), item.name.clone())),
-            ..LangDiagnostic::remark(Severity::Notice, "ConfigObject", "ignored-object", message)
-        });
+        take(env, &declared, result, &mut drafts, report);
     }
     drafts
 }
 
-fn evaluate_item(run: &Run<'_>, item: &Item) -> Made {
+/// What was declared, for messages.
+pub(super) struct Declared<'d> {
+    pub(super) entry: &'d Arc<TypeEntry>,
+    pub(super) name: &'d Str,
+    pub(super) ignore_on_error: bool,
+}
+
+/// Makes an object known, or says why there is none.
+pub(super) fn take(
+    env: &Arc<Env>,
+    declared: &Declared<'_>,
+    result: Made,
+    drafts: &mut Vec<Arc<Draft>>,
+    report: &mut Report,
+) {
+    let (entry, name) = (declared.entry, declared.name);
+    let fault = match result {
+        Made::Object(draft) => {
+            match env.registry.add_object(&draft, declared.ignore_on_error) {
+                Ok(()) => drafts.push(draft),
+                Err(fault) => report.fault(env, fault.code("redefined")),
+            }
+            return;
+        }
+        Made::Failed(slips, draft) => {
+            report.slips(env, slips, Some(&draft));
+            report.missing(&entry.name, name);
+            report.failed.push(draft);
+            return;
+        }
+        Made::Ignored(fault) => fault,
+    };
+    let message = format!(
+        "Ignoring config object '{name}' of type '{}' due to errors: {}",
+        entry.name, fault.message
+    );
+    report.ignored.push(LangDiagnostic {
+        location: fault.location,
+        object: Some((entry.name.clone(), name.clone())),
+        ..LangDiagnostic::remark(Severity::Notice, "ConfigObject", "ignored-object", message)
+    });
+}
+
+pub(super) fn evaluate_item(run: &Run<'_>, item: &Item) -> Made {
     let state = State {
         name: item.name.clone(),
         zone: item.zone.clone(),

@@ -2,7 +2,10 @@
 
 mod apply;
 mod commit;
+mod condition;
+mod index;
 mod report;
+mod share;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +14,9 @@ use bheka_value::schema::Catalogue;
 use bheka_value::{Declaration, Doubts, Str, Timestamp, Value};
 
 pub(crate) use commit::commit;
+use rayon::prelude::*;
 pub(crate) use report::Report;
+use share::Sharer;
 
 use crate::diag::{LangDiagnostic, LogLine};
 use crate::doubt::Slip;
@@ -331,19 +336,20 @@ fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
             }
         }
     }
-    let made = env.registry.made();
+    let made = env.registry.take_made();
     let failed = std::mem::take(&mut report.failed);
-    for draft in made.iter().map(|(draft, _)| draft).chain(&failed) {
+    let endless = made
+        .par_iter()
+        .filter(|(draft, _)| report::is_endless(draft));
+    let endless: Vec<Arc<Draft>> = endless.map(|(draft, _)| Arc::clone(draft)).collect();
+    for draft in endless.iter().chain(&failed) {
         report.endless(env, draft);
     }
-    report.failed = failed;
+    drop(endless);
     report.close();
-    let failed = report.failed.iter();
-    let failed = failed.filter_map(|draft| declare(draft, false)).collect();
-    let declarations = made
-        .iter()
-        .filter_map(|(draft, ignore)| declare(draft, *ignore))
-        .collect();
+    let failed = failed.into_iter().map(|draft| (draft, false)).collect();
+    let failed = declare_all(failed, env.threads);
+    let declarations = declare_all(made, env.threads);
     env.forget_sources();
     Loaded {
         declarations,
@@ -360,16 +366,50 @@ fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
     }
 }
 
+/// What the model gets of drafts, in their order.
+fn declare_all(drafts: Vec<(Arc<Draft>, bool)>, threads: usize) -> Vec<Declaration> {
+    // Each part shares values among its own objects.
+    let size = drafts.len().div_ceil(threads).max(1);
+    let mut parts = Vec::new();
+    let mut drafts = drafts.into_iter();
+    loop {
+        let part: Vec<_> = drafts.by_ref().take(size).collect();
+        if part.is_empty() {
+            break;
+        }
+        parts.push(part);
+    }
+    let declared = parts.into_par_iter().map(|part| {
+        let mut sharer = Sharer::default();
+        let declare = |(draft, ignore)| declare(draft, ignore, &mut sharer);
+        part.into_iter().filter_map(declare).collect::<Vec<_>>()
+    });
+    let mut declared: Vec<Vec<Declaration>> = declared.collect();
+    match declared.len() {
+        1 => declared.pop().unwrap_or_default(),
+        _ => declared.into_iter().flatten().collect(),
+    }
+}
+
 /// What the model gets of a draft.
-fn declare(draft: &Draft, ignore_on_error: bool) -> Option<Declaration> {
+fn declare(draft: Arc<Draft>, ignore_on_error: bool, sharer: &mut Sharer) -> Option<Declaration> {
     let type_info = draft.entry.info?;
-    let mut state = draft.read().clone();
+    let location = draft.location.clone();
+    // A function that captured the object keeps it as it is.
+    let mut state = match Arc::try_unwrap(draft) {
+        Ok(draft) => draft.into_state(),
+        Err(draft) => draft.read().clone(),
+    };
     for (name, value) in std::mem::take(&mut state.defaults) {
         if value.is_true() {
             state.attributes.insert(name.into(), value);
         }
     }
-    state.attributes.values().for_each(Value::freeze);
+    for (_, value) in state.attributes.iter_mut() {
+        sharer.share(value);
+    }
+    state.attributes.shrink_to_fit();
+    state.templates.shrink_to_fit();
     let short_name = state.short_name.unwrap_or_else(|| state.name.clone());
     Some(Declaration {
         type_info,
@@ -379,7 +419,7 @@ fn declare(draft: &Draft, ignore_on_error: bool) -> Option<Declaration> {
         package: state.package,
         attributes: state.attributes,
         templates: state.templates,
-        location: draft.location.clone(),
+        location,
         ignore_on_error,
         modifications: state.modifications,
     })

@@ -41,6 +41,13 @@ fn is_plain(value: &Value) -> bool {
     )
 }
 
+/// Whether a value of the object is one that nobody could write down.
+pub(super) fn is_endless(draft: &Draft) -> bool {
+    let state = draft.read();
+    let mut nested = state.attributes.values().filter(|value| !is_plain(value));
+    nested.any(|value| check_finite(value).is_err())
+}
+
 impl Report {
     pub(crate) fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(LangDiagnostic::is_error)
@@ -92,7 +99,9 @@ impl Report {
             let state = draft.read();
             let values = state.attributes.iter();
             let nested = values.filter(|(_, value)| !is_plain(value));
-            nested.map(|(name, value)| (name.clone(), value.clone())).collect()
+            nested
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
         };
         for (name, value) in nested {
             let Err(mut fault) = check_finite(&value) else {

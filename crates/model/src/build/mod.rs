@@ -85,7 +85,13 @@ impl Built {
 /// configuration; `NodeName`, `LogDir` and the like are read from it.
 #[must_use]
 pub fn build(number: u64, declarations: Vec<Declaration>, globals: BTreeMap<Str, Value>) -> Built {
-    build_beside(number, declarations, Vec::new(), &Doubts::default(), globals)
+    build_beside(
+        number,
+        declarations,
+        Vec::new(),
+        &Doubts::default(),
+        globals,
+    )
 }
 
 /// As [`build`], where the evaluation has found errors already: `failed` are the objects of which

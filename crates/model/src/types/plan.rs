@@ -57,7 +57,10 @@ impl Plan {
             if field.limit != Limit::None {
                 plan.limited.push(field);
             }
-            if matches!(field.default, DefaultValue::ShortName | DefaultValue::Path(..)) {
+            if matches!(
+                field.default,
+                DefaultValue::ShortName | DefaultValue::Path(..)
+            ) {
                 plan.filled.push(field);
             }
         }
