@@ -8,6 +8,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+/// The allocator of the daemon.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Generates large configurations and measures Bheka beside Icinga 2.
 #[derive(Parser)]
 #[command(name = "bheka-bench", version)]

@@ -36,6 +36,22 @@ pub(crate) struct State {
     pub(crate) modifications: Vec<Modification>,
 }
 
+impl State {
+    /// Gives back memory that growing took and that is not needed.
+    pub(crate) fn shrink(&mut self) {
+        self.attributes.shrink_to_fit();
+        self.templates.shrink_to_fit();
+        for value in self.attributes.values() {
+            if let Value::Dictionary(entries) = value
+                && Arc::strong_count(entries) == 1
+                && let Ok(mut entries) = entries.write()
+            {
+                entries.shrink_to_fit();
+            }
+        }
+    }
+}
+
 impl Draft {
     pub(crate) fn new(entry: &Arc<TypeEntry>, location: Location, state: State) -> Arc<Self> {
         Arc::new(Self {

@@ -78,7 +78,7 @@ pub(crate) struct Registry {
     items: RwLock<Items>,
     rules: RwLock<Vec<Arc<Rule>>>,
     groups: RwLock<Vec<Arc<GroupRule>>>,
-    objects: RwLock<BTreeMap<Str, BTreeMap<Str, Arc<Draft>>>>,
+    objects: RwLock<FxHashMap<Str, FxHashMap<Str, Arc<Draft>>>>,
     /// In the order of their making.
     made: Mutex<Vec<(Arc<Draft>, bool)>>,
     /// Open activation contexts: objects may be declared while there is one.
@@ -244,12 +244,13 @@ impl Registry {
         objects.get(type_name)?.get(name).map(draft_value)
     }
 
+    /// All objects of a type, sorted by name.
     pub(crate) fn objects(&self, type_name: &str) -> Vec<Value> {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
-        objects
-            .get(type_name)
-            .map(|of| of.values().map(draft_value).collect())
-            .unwrap_or_default()
+        let of_type = objects.get(type_name).into_iter().flatten();
+        let mut of_type: Vec<_> = of_type.collect();
+        of_type.sort_by(|(left, _), (right, _)| left.cmp(right));
+        of_type.into_iter().map(|(_, draft)| draft_value(draft)).collect()
     }
 
     /// All objects with their `ignore_on_error`, in the order of their making. They are no longer

@@ -77,22 +77,23 @@ pub(super) fn apply_rules(
     });
     let mut made = Vec::with_capacity(results.len());
     for result in results {
-        match result {
-            Ok((result, name)) => {
+        let trouble = match result {
+            Ok((draft, ignore_on_error)) => {
+                commit::add(env, draft, ignore_on_error, &mut made, report);
+                continue;
+            }
+            Err(trouble) => *trouble,
+        };
+        match trouble {
+            Trouble::Fault(fault) => report.fault(env, fault),
+            Trouble::Object(result, name) => {
                 let declared = Declared {
                     entry,
                     name: &name,
-                    ignore_on_error: matches!(
-                        result,
-                        Applied {
-                            ignore_on_error: true,
-                            ..
-                        }
-                    ),
+                    ignore_on_error: false,
                 };
-                commit::take(env, &declared, result.made, &mut made, report);
+                commit::take(env, &declared, result, &mut made, report);
             }
-            Err(fault) => report.fault(env, fault),
         }
     }
     made
@@ -166,13 +167,22 @@ impl Conditions {
     }
 }
 
-/// What a rule made for a target.
-struct Applied {
-    made: Made,
-    ignore_on_error: bool,
+/// The object that a rule made for a target, and whether errors in it are ignored. There are many:
+/// what is rare is boxed.
+type Applied = Result<(Arc<Draft>, bool), Box<Trouble>>;
+
+/// Why there is none.
+enum Trouble {
+    Fault(Fault),
+    /// With the name that it was to have.
+    Object(Made, Str),
 }
 
-type Results = Vec<Result<(Applied, Str), Fault>>;
+impl Trouble {
+    fn fault(fault: Fault) -> Box<Self> {
+        Box::new(Self::Fault(fault))
+    }
+}
 
 /// A rule that is tried at a target.
 struct Attempt<'a> {
@@ -184,7 +194,7 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn apply(&self, results: &mut Results) {
+    fn apply(&self, results: &mut Vec<Applied>) {
         let rule = self.rule;
         let Some(for_loop) = &rule.expr.for_loop else {
             match self.conditions.hold(self.roots) {
@@ -200,15 +210,16 @@ impl<'a> Attempt<'a> {
             return;
         };
         if let Err(fault) = self.run.weigh(&collection) {
-            results.push(Err(fault.at(rule.location.clone())));
+            results.push(Err(Trouble::fault(fault.at(rule.location.clone()))));
             return;
         }
-        let refuse = |text: &str| Fault::script(text).at(rule.location.clone());
+        let refuse = |text: &str| {
+            let fault = Fault::script(text).at(rule.location.clone());
+            Err(Trouble::fault(fault))
+        };
         match (collection, &for_loop.key) {
             (Value::Array(_), Some(_)) => {
-                results.push(Err(refuse(
-                    "Dictionary iterator requires value to be a dictionary.",
-                )));
+                results.push(refuse("Dictionary iterator requires value to be a dictionary."));
             }
             (Value::Array(items), None) => {
                 for item in items.items() {
@@ -218,7 +229,7 @@ impl<'a> Attempt<'a> {
                 }
             }
             (Value::Dictionary(_), None) => {
-                results.push(Err(refuse("Array iterator requires value to be an array.")));
+                results.push(refuse("Array iterator requires value to be an array."));
             }
             (Value::Dictionary(entries), Some(key)) => {
                 for (entry, value) in entries.entries() {
@@ -249,7 +260,7 @@ impl<'a> Attempt<'a> {
         Frame::with(self.run, &self.rule.source, self.scope(), this)
     }
 
-    fn instance_if(&self, frame: &mut Frame<'_>, name: Str, results: &mut Results) {
+    fn instance_if(&self, frame: &mut Frame<'_>, name: Str, results: &mut Vec<Applied>) {
         let expr = &self.rule.expr;
         // In a loop the variables of the loop may hide the target.
         let known = match &expr.for_loop {
@@ -272,19 +283,19 @@ impl<'a> Attempt<'a> {
             Ok(false) => {}
             Err(stop) => {
                 let fault = stop.into_fault().located(|| self.rule.location.clone());
-                results.push(Err(fault));
+                results.push(Err(Trouble::fault(fault)));
             }
         }
     }
 
-    fn instance(&self, scope: &Map, name: Str, results: &mut Results) {
+    fn instance(&self, scope: &Map, name: Str, results: &mut Vec<Applied>) {
         let rule = self.rule;
         let counted = self
             .run
             .step()
             .and_then(|()| self.run.bytes(DECLARATION_BYTES));
         if let Err(fault) = counted {
-            results.push(Err(fault.at(rule.location.clone())));
+            results.push(Err(Trouble::fault(fault.at(rule.location.clone()))));
             return;
         }
         if !rule.matched.load(Ordering::Relaxed) {
@@ -308,13 +319,14 @@ impl<'a> Attempt<'a> {
             zone,
             package: rule.package.clone(),
         };
-        results.push(check_item(&item).map(|()| {
-            let applied = Applied {
-                made: commit::evaluate_item(self.run, &item),
-                ignore_on_error: item.ignore_on_error,
-            };
-            (applied, item.name)
-        }));
+        if let Err(fault) = check_item(&item) {
+            results.push(Err(Trouble::fault(fault)));
+            return;
+        }
+        results.push(match commit::evaluate_item(self.run, &item) {
+            Made::Object(draft) => Ok((draft, item.ignore_on_error)),
+            other => Err(Box::new(Trouble::Object(other, item.name))),
+        });
     }
 }
 

@@ -157,6 +157,20 @@ pub(super) struct Declared<'d> {
     pub(super) ignore_on_error: bool,
 }
 
+/// Makes an object known, unless there is one of that name.
+pub(super) fn add(
+    env: &Arc<Env>,
+    draft: Arc<Draft>,
+    ignore_on_error: bool,
+    drafts: &mut Vec<Arc<Draft>>,
+    report: &mut Report,
+) {
+    match env.registry.add_object(&draft, ignore_on_error) {
+        Ok(()) => drafts.push(draft),
+        Err(fault) => report.fault(env, fault.code("redefined")),
+    }
+}
+
 /// Makes an object known, or says why there is none.
 pub(super) fn take(
     env: &Arc<Env>,
@@ -168,10 +182,7 @@ pub(super) fn take(
     let (entry, name) = (declared.entry, declared.name);
     let fault = match result {
         Made::Object(draft) => {
-            match env.registry.add_object(&draft, declared.ignore_on_error) {
-                Ok(()) => drafts.push(draft),
-                Err(fault) => report.fault(env, fault.code("redefined")),
-            }
+            add(env, draft, declared.ignore_on_error, drafts, report);
             return;
         }
         Made::Failed(slips, draft) => {
@@ -207,7 +218,10 @@ pub(super) fn evaluate_item(run: &Run<'_>, item: &Item) -> Made {
     let result = try_item(run, item, &draft);
     let mut slips = run.keeper.finish();
     match result {
-        Ok(()) if slips.is_empty() => return Made::Object(draft),
+        Ok(()) if slips.is_empty() => {
+            draft.write().shrink();
+            return Made::Object(draft);
+        }
         Ok(()) => {}
         Err(fault) if item.ignore_on_error => return Made::Ignored(fault),
         Err(fault) => slips.push(Slip::Statement {

@@ -2,7 +2,7 @@
 //! nothing in such a ring can be told to be the cause of a failure. A service depends on its host
 //! without saying so.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Draft, Fault, Index};
 
@@ -42,7 +42,12 @@ fn edges(drafts: &[Draft], index: &Index<'_>) -> FxHashMap<usize, Vec<Edge>> {
     if edges.is_empty() {
         return edges;
     }
+    // A service that nothing depends on is in no ring.
+    let parents: FxHashSet<usize> = edges.values().flatten().map(|edge| edge.parent).collect();
     for at in index.of_type("Service") {
+        if !parents.contains(&at) {
+            continue;
+        }
         let host = drafts[at]
             .text("host_name")
             .and_then(|host| index.find("Host", host));

@@ -106,20 +106,14 @@ pub fn build_beside(
     globals: BTreeMap<Str, Value>,
 ) -> Built {
     let complete = declarations.len();
-    let begun: Vec<(Draft, Vec<ModelDiagnostic>)> = declarations
+    let mut drafts: Vec<Draft> = declarations
         .into_par_iter()
         .chain(failed)
-        .map(|declaration| {
-            let mut diagnostics = Vec::new();
-            let draft = Draft::new(declaration, &globals, &mut diagnostics);
-            (draft, diagnostics)
-        })
+        .map(|declaration| Draft::new(declaration, &globals))
         .collect();
     let mut diagnostics = Vec::new();
-    let mut drafts = Vec::with_capacity(begun.len());
-    for (draft, found) in begun {
-        diagnostics.extend(found);
-        drafts.push(draft);
+    for draft in &mut drafts {
+        diagnostics.append(&mut draft.diagnostics);
     }
     for draft in drafts.iter_mut().skip(complete) {
         draft.incomplete = true;
@@ -277,27 +271,26 @@ struct Draft {
     attributes: Map,
     /// Faults found while giving the attributes their types.
     faults: Vec<Fault>,
+    /// Warnings found then.
+    diagnostics: Vec<ModelDiagnostic>,
     /// Some of its statements failed: attributes may be missing.
     incomplete: bool,
 }
 
 impl Draft {
-    fn new(
-        mut declaration: Declaration,
-        globals: &BTreeMap<Str, Value>,
-        diagnostics: &mut Vec<ModelDiagnostic>,
-    ) -> Self {
+    fn new(mut declaration: Declaration, globals: &BTreeMap<Str, Value>) -> Self {
         let mut attributes = std::mem::take(&mut declaration.attributes);
         let mut draft = Self {
             plan: Plan::of(declaration.type_info),
             declaration,
             attributes: Map::new(),
             faults: Vec::new(),
+            diagnostics: Vec::new(),
             incomplete: false,
         };
         let mut refused = Vec::new();
         for (name, value) in attributes.iter_mut() {
-            if !draft.assign(name, value, diagnostics) {
+            if !draft.assign(name, value) {
                 refused.push(name.clone());
             }
         }
@@ -313,12 +306,7 @@ impl Draft {
     }
 
     /// Gives a value the type of its attribute, in place; says whether it can be kept.
-    fn assign(
-        &mut self,
-        name: &Str,
-        value: &mut Value,
-        diagnostics: &mut Vec<ModelDiagnostic>,
-    ) -> bool {
+    fn assign(&mut self, name: &Str, value: &mut Value) -> bool {
         use bheka_value::schema::Flags;
         let Some(field) = self.plan.field(name) else {
             if name != "type" {
@@ -329,7 +317,8 @@ impl Draft {
             return false;
         };
         if field.flags.has(Flags::DEPRECATED) && field.flags.has(Flags::CONFIG) {
-            diagnostics.push(self.deprecated(name));
+            let warning = self.deprecated(name);
+            self.diagnostics.push(warning);
         }
         match coerce::coerce(field, value) {
             Ok(None) => true,
