@@ -219,7 +219,9 @@ impl<'a> Attempt<'a> {
         };
         match (collection, &for_loop.key) {
             (Value::Array(_), Some(_)) => {
-                results.push(refuse("Dictionary iterator requires value to be a dictionary."));
+                results.push(refuse(
+                    "Dictionary iterator requires value to be a dictionary.",
+                ));
             }
             (Value::Array(items), None) => {
                 for item in items.items() {

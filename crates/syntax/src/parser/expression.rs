@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::scope::{Closer, Effects, Flow};
-use super::{Parser, Result, shared};
+use super::{Parser, Result};
 use crate::ast::{BinaryOp, Expr, ExprKind, FunctionExpr, FunctionForm, Span, UnaryOp};
 use crate::diagnostic::Diagnostic;
 use crate::lexer::{number_value, string_value};
@@ -177,7 +177,7 @@ impl Parser<'_> {
                 Tok::Dot => {
                     self.advance();
                     let name = self.expect(Tok::Identifier)?;
-                    let text = ExprKind::String(shared(self.identifier_text(name)));
+                    let text = ExprKind::String(self.shared(self.identifier_text(name)));
                     let index = Box::new(Expr {
                         kind: text,
                         span: name.span,
@@ -248,7 +248,7 @@ impl Parser<'_> {
         let follows = self.kind_ahead(1) == Tok::Follows;
         let kind = match token.kind {
             Tok::Identifier | Tok::String | Tok::RawString if follows => return self.lambda(),
-            Tok::Identifier => ExprKind::Variable(shared(self.identifier_text(token))),
+            Tok::Identifier => ExprKind::Variable(self.shared(self.identifier_text(token))),
             Tok::String | Tok::RawString => ExprKind::String(self.string(token)),
             Tok::Number => ExprKind::Number(number_value(self.text(token.span))),
             Tok::True => ExprKind::Boolean(true),
@@ -302,14 +302,14 @@ impl Parser<'_> {
     }
 
     pub(super) fn string(&self, token: Token) -> Arc<str> {
-        Arc::from(string_value(token.kind, self.text(token.span)))
+        self.shared(&string_value(token.kind, self.text(token.span)))
     }
 
     /// A name where a string is possible too: `for ("x" in …)`.
     pub(super) fn name(&mut self, expecting: &str) -> Result<Arc<str>> {
         let token = self.token();
         let name = match token.kind {
-            Tok::Identifier => shared(self.identifier_text(token)),
+            Tok::Identifier => self.shared(self.identifier_text(token)),
             Tok::String | Tok::RawString => self.string(token),
             _ => return Err(self.unexpected(expecting)),
         };

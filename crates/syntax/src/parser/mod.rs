@@ -12,7 +12,10 @@ mod recover;
 mod scope;
 mod statement;
 
+use std::cell::RefCell;
 use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
 
 use crate::Parsed;
 use crate::ast::{Block, Expr, ExprKind, Span};
@@ -135,6 +138,8 @@ struct Parser<'s> {
     bare_name: Option<usize>,
     /// Index of the first token of the innermost statement.
     statement_start: usize,
+    /// The short texts so far.
+    texts: RefCell<FxHashSet<Arc<str>>>,
 }
 
 impl<'s> Parser<'s> {
@@ -157,6 +162,7 @@ impl<'s> Parser<'s> {
             rules: Vec::new(),
             bare_name: None,
             statement_start: 0,
+            texts: RefCell::default(),
         }
     }
 
@@ -360,6 +366,21 @@ impl<'s> Parser<'s> {
     }
 }
 
-fn shared(text: &str) -> Arc<str> {
-    Arc::from(text)
+impl Parser<'_> {
+    /// The text as a node holds it. Names and values repeat all over a file: each is kept once.
+    fn shared(&self, text: &str) -> Arc<str> {
+        if text.len() > SHARED_BYTES_MAX {
+            return Arc::from(text);
+        }
+        let mut texts = self.texts.borrow_mut();
+        if let Some(known) = texts.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = Arc::from(text);
+        texts.insert(Arc::clone(&new));
+        new
+    }
 }
+
+/// Longer texts are not looked for among those that were there before.
+const SHARED_BYTES_MAX: usize = 64;

@@ -139,6 +139,7 @@ impl Parser<'_> {
         }
         self.height = highest;
         self.statement_start = outer_start;
+        block.shrink_to_fit();
         block
     }
 

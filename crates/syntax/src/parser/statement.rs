@@ -2,7 +2,7 @@
 
 use super::expression::{begins_expression, join};
 use super::scope::{Closer, Effects, Flow};
-use super::{Parser, Result, shared};
+use super::{Parser, Result};
 use crate::ast::{AssignOp, Expr, ExprKind};
 use crate::token::Tok;
 
@@ -153,7 +153,7 @@ impl Parser<'_> {
     fn constant(&mut self) -> Result<Expr> {
         let keyword = self.advance();
         let token = self.expect(Tok::Identifier)?;
-        let name = shared(self.identifier_text(token));
+        let name = self.shared(self.identifier_text(token));
         self.expect(Tok::Set)?;
         let value = Box::new(self.expression()?);
         let below = self.height;
@@ -187,7 +187,7 @@ impl Parser<'_> {
             .text(token.span)
             .trim_start_matches('<')
             .trim_end_matches('>');
-        self.leaf(ExprKind::String(shared(text)), token.span)
+        self.leaf(ExprKind::String(self.shared(text)), token.span)
     }
 
     fn include_recursive(&mut self) -> Result<Expr> {
