@@ -261,8 +261,16 @@ fn run_statements(frame: &mut Frame<'_>, item: &Item) -> Eval {
     if let Body::Apply(_, presets) = &item.body {
         for (name, value) in presets {
             access::set_field(&frame.this, &Value::string(*name), value.clone())?;
-            note(frame, name, "=", item);
+            // Icinga 2 sets the name of services this way, and composes that of all else.
+            let is_service = || item.entry.info.map(|info| info.naming) == Some(Naming::OnHost);
+            if *name != "name" || is_service() {
+                note(frame, name, "=", item);
+            }
         }
+        if item.zone.as_deref().is_some_and(|zone| !zone.is_empty()) {
+            note(frame, "zone", "=", item);
+        }
+        note(frame, "package", "=", item);
     }
     for statement in item.statements() {
         if let Err(stop) = eval(frame, statement) {
