@@ -1,12 +1,13 @@
 //! What the outside gets to see: diagnostics and log lines.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use bheka_value::{Advice, Location, Str, Suggester};
 
 use crate::env::Env;
 use crate::fault::Fault;
-use crate::registry::Rule;
+use crate::registry::{GroupRule, Rule};
 use crate::source::Source;
 use crate::suggest;
 
@@ -145,15 +146,17 @@ impl LangDiagnostic {
     pub(crate) fn of_log(env: &Env, line: LogLine) -> Self {
         let excerpt = line.location.as_ref();
         let excerpt = excerpt.and_then(|location| env.excerpt(location));
-        let facility = if line.facility == "config" {
-            "config"
+        let code = if line.message.starts_with("Global variable") {
+            "implicit-global"
+        } else if line.message.starts_with("Value for constant") {
+            "constant-modified"
         } else {
-            ""
+            "remark"
         };
         Self {
             excerpt,
             location: line.location,
-            ..Self::remark(line.severity, facility, "remark", line.message)
+            ..Self::remark(line.severity, "config", code, line.message)
         }
     }
 
@@ -172,8 +175,38 @@ pub(crate) fn unused_rule(env: &Env, rule: &Rule) -> LangDiagnostic {
     );
     let mut finding =
         LangDiagnostic::remark(Severity::Warning, "ApplyRule", "unused-apply-rule", message);
+    let targets = env.registry.count(&rule.target);
+    if let Some(trouble) = rule.seen.trouble.get() {
+        finding.advice.notes.push(format!(
+            "the collection behind 'in' could not be evaluated: {trouble}"
+        ));
+    } else if targets == 0 {
+        let note = format!("there is no {} at all", rule.target);
+        finding.advice.notes.push(note);
+    } else if rule.expr.for_loop.is_some() && !rule.seen.entries.load(Ordering::Acquire) {
+        finding.advice.notes.push(format!(
+            "the collection behind 'in' has entries for no {} ({targets} looked at)",
+            rule.target
+        ));
+    }
     finding.location = Some(rule.location.clone());
     finding.excerpt = env.excerpt(&rule.location);
+    finding
+}
+
+/// A group that has conditions, and no member by them. That is no fault; who misses members can
+/// look for it.
+pub(crate) fn empty_group(env: &Env, group: &GroupRule) -> LangDiagnostic {
+    let item = &group.item;
+    let message = format!(
+        "The 'assign where' of {} '{}' ({}) does not match anywhere",
+        item.entry.name, item.name, item.location
+    );
+    let mut finding =
+        LangDiagnostic::remark(Severity::Notice, "ApplyRule", "empty-group", message);
+    finding.location = Some(item.location.clone());
+    finding.excerpt = env.excerpt(&item.location);
+    finding.object = Some((item.entry.name.clone(), item.name.clone()));
     finding
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bheka_syntax::ast::{ApplyExpr, Expr, ObjectExpr};
 use bheka_value::{Location, Map, Str, Value};
@@ -56,6 +56,28 @@ pub(crate) struct Rule {
     pub(crate) location: Location,
     pub(crate) package: Str,
     pub(crate) matched: AtomicBool,
+    pub(crate) seen: Seen,
+}
+
+/// What was seen while a rule was applied, for explaining why it made nothing.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// A condition could not be evaluated.
+    pub(crate) failed: AtomicBool,
+    /// A collection to go over had entries.
+    pub(crate) entries: AtomicBool,
+    /// Why a collection could not be evaluated.
+    pub(crate) trouble: OnceLock<String>,
+}
+
+impl Seen {
+    /// Notes that a collection had entries.
+    pub(crate) fn note_entries(&self, any: bool) {
+        // Threads that write all the time would hinder each other.
+        if any && !self.entries.load(Ordering::Relaxed) {
+            self.entries.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// A group with `assign where`.
@@ -63,6 +85,7 @@ pub(crate) struct GroupRule {
     pub(crate) item: Arc<Item>,
     pub(crate) assign: Vec<Expr>,
     pub(crate) ignore: Vec<Expr>,
+    pub(crate) matched: AtomicBool,
 }
 
 #[derive(Default)]
@@ -209,6 +232,15 @@ impl Registry {
             .push(Arc::new(group));
     }
 
+    /// Groups with conditions that no object has met.
+    pub(crate) fn unmatched_groups(&self) -> Vec<Arc<GroupRule>> {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        let empty = |group: &&Arc<GroupRule>| {
+            !group.assign.is_empty() && !group.matched.load(Ordering::Acquire)
+        };
+        groups.iter().filter(empty).cloned().collect()
+    }
+
     /// Groups whose members are objects of this type.
     pub(crate) fn groups_of(&self, target: &str) -> Vec<Arc<GroupRule>> {
         let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
@@ -237,6 +269,12 @@ impl Registry {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.push((Arc::clone(draft), ignore_on_error));
         Ok(())
+    }
+
+    /// How many objects of a type there are.
+    pub(crate) fn count(&self, type_name: &str) -> usize {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        objects.get(type_name).map_or(0, |of| of.len())
     }
 
     pub(crate) fn object(&self, type_name: &str, name: &str) -> Option<Value> {

@@ -96,6 +96,11 @@ pub(super) fn apply_rules(
             }
         }
     }
+    for rule in rules.iter().filter(|rule| rule.seen.failed.load(Ordering::Acquire)) {
+        let is_plain = rule.expr.for_loop.is_none();
+        let name = if is_plain { rule.name.clone() } else { "*".into() };
+        report.missing(&entry.name, &name);
+    }
     made
 }
 
@@ -206,8 +211,13 @@ impl<'a> Attempt<'a> {
         };
         let mut frame = self.frame();
         // A collection that cannot be had is none, as in Icinga 2.
-        let Ok(collection) = eval(&mut frame, &for_loop.collection) else {
-            return;
+        let collection = match eval(&mut frame, &for_loop.collection) {
+            Ok(collection) => collection,
+            Err(stop) => {
+                let trouble = || stop.into_fault().message;
+                rule.seen.trouble.get_or_init(trouble);
+                return;
+            }
         };
         if let Err(fault) = self.run.weigh(&collection) {
             results.push(Err(Trouble::fault(fault.at(rule.location.clone()))));
@@ -224,6 +234,7 @@ impl<'a> Attempt<'a> {
                 ));
             }
             (Value::Array(items), None) => {
+                rule.seen.note_entries(!items.is_empty());
                 for item in items.items() {
                     let name = format!("{}{}", rule.name, to_text(&item));
                     frame.set_local(&for_loop.value, item);
@@ -234,6 +245,7 @@ impl<'a> Attempt<'a> {
                 results.push(refuse("Array iterator requires value to be an array."));
             }
             (Value::Dictionary(entries), Some(key)) => {
+                rule.seen.note_entries(!entries.is_empty());
                 for (entry, value) in entries.entries() {
                     let name = match rule.name.is_empty() {
                         true => entry.clone(),
@@ -284,6 +296,7 @@ impl<'a> Attempt<'a> {
             Ok(true) => self.instance(&frame.locals.entries(), name, results),
             Ok(false) => {}
             Err(stop) => {
+                self.rule.seen.failed.store(true, Ordering::Release);
                 let fault = stop.into_fault().located(|| self.rule.location.clone());
                 results.push(Err(Trouble::fault(fault)));
             }
@@ -456,6 +469,9 @@ fn assign_group(
     };
     if !is_member {
         return Ok(());
+    }
+    if !group.matched.load(Ordering::Relaxed) {
+        group.matched.store(true, Ordering::Release);
     }
     let name = Value::String(item.name.clone());
     let groups = match draft.get("groups") {

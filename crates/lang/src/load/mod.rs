@@ -335,6 +335,9 @@ fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
                     .push(crate::diag::unused_rule(env, &rule));
             }
         }
+        let empty = env.registry.unmatched_groups();
+        let empty = empty.iter().map(|group| crate::diag::empty_group(env, group));
+        report.diagnostics.extend(empty);
     }
     let made = env.registry.take_made();
     let failed = std::mem::take(&mut report.failed);
