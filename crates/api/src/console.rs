@@ -145,34 +145,54 @@ fn complaint(console: &Console, command: &str, error: &LangDiagnostic) -> Value 
             .text(&place.path)
             .or(error.is_syntax.then_some(command))
             .unwrap_or_default();
-        status = format!("{}\n{status}", marked(place, text));
-        entries.push(("debug_info", debug_info(place)));
+        let columns = Columns::of(place, text);
+        status = format!("{}\n{status}", marked(&columns, &place.path, text));
+        entries.push(("debug_info", debug_info(place, &columns)));
     }
     entries.push(("status", Value::from(status)));
     Value::dictionary(entries)
 }
 
 /// The whole text behind its name, and carets below its last line: columns count from there.
-fn marked(place: &Location, text: &str) -> String {
-    let before = place.path.len() + 2 + (place.first_column.max(1) - 1) as usize;
-    let count = (place.last_column + 1).saturating_sub(place.first_column) as usize;
-    format!(
-        "{}: {text}\n{}{}",
-        place.path,
-        " ".repeat(before),
-        "^".repeat(count)
-    )
+fn marked(place: &Columns, path: &str, text: &str) -> String {
+    let before = path.len() + 2 + place.first as usize;
+    let count = (place.last + 1).saturating_sub(place.first) as usize;
+    format!("{path}: {text}\n{}{}", " ".repeat(before), "^".repeat(count))
 }
 
-/// A place as Icinga 2 gives it: columns count from 0.
-fn debug_info(place: &Location) -> Value {
-    let column = |column: u32| Value::Number(f64::from(column.max(1) - 1));
+/// The columns of a place as Icinga 2 counts them: from 0 in the first line, from 1 in others. The
+/// end of the text behind a line end is column 0.
+struct Columns {
+    first: u32,
+    last: u32,
+}
+
+impl Columns {
+    fn of(place: &Location, text: &str) -> Self {
+        let end = text.split('\n').count();
+        let column = |line: u32, column: u32| {
+            let is_end = line as usize == end && text.ends_with('\n');
+            if line <= 1 || is_end {
+                column.max(1) - 1
+            } else {
+                column
+            }
+        };
+        Self {
+            first: column(place.first_line, place.first_column),
+            last: column(place.last_line, place.last_column),
+        }
+    }
+}
+
+fn debug_info(place: &Location, columns: &Columns) -> Value {
+    let number = |number: u32| Value::Number(f64::from(number));
     Value::dictionary([
         ("path", Value::string(&*place.path)),
-        ("first_line", Value::Number(f64::from(place.first_line))),
-        ("first_column", column(place.first_column)),
-        ("last_line", Value::Number(f64::from(place.last_line))),
-        ("last_column", column(place.last_column)),
+        ("first_line", number(place.first_line)),
+        ("first_column", number(columns.first)),
+        ("last_line", number(place.last_line)),
+        ("last_column", number(columns.last)),
     ])
 }
 

@@ -176,11 +176,11 @@ fn errors_in_functions_of_earlier_inputs_show_them() {
     let entry = run_in(&api, "a", "f(1)");
     assert_eq!(
         entry["status"],
-        "<1>: function f(x) {\n  return x.y.z()\n}\n              ^^^\nInvalid field access (for value of \
+        "<1>: function f(x) {\n  return x.y.z()\n}\n               ^^^\nInvalid field access (for value of \
          type 'Number'): 'y'\n"
     );
     let place = json!({
-        "path": "<1>", "first_line": 2, "first_column": 9, "last_line": 2, "last_column": 11
+        "path": "<1>", "first_line": 2, "first_column": 10, "last_line": 2, "last_column": 12
     });
     assert_eq!(entry["debug_info"], place);
     assert_eq!(entry["incomplete_expression"], false);
@@ -348,6 +348,10 @@ fn what_changes_live_objects_becomes_commands() {
             "get_host(\"h\").display_name = \"x\"",
             "Attribute 'display_name' of a running Host cannot be changed by a script; change the \
              configuration and reload it.",
+        ),
+        (
+            "Internal.run_with_activation_context(() => { object Host \"x\" { } })",
+            "Objects cannot be made in a configuration that is in force",
         ),
         (
             "get_host(\"h\").nope = 1",

@@ -269,18 +269,19 @@ impl Console {
             .diagnostics
             .into_iter()
             .find(|diagnostic| diagnostic.severity == bheka_syntax::Severity::Error);
-        let Some(error) = error else {
-            return Ok(Arc::new(source));
-        };
-        let location = source.location(error.span);
-        let excerpt = source.excerpt(&location);
-        // What nests too deep for the parser is well-formed: Icinga 2 finds out later.
-        let is_syntax = !error.message.starts_with("Stack overflow");
-        let fault = Fault::script(error.message).at(location);
-        let mut diagnostic = LangDiagnostic::error(&self.env, fault);
-        diagnostic.excerpt = Some(excerpt);
-        diagnostic.is_syntax = is_syntax;
-        Err(diagnostic)
+        if let Some(error) = error {
+            return Err(LangDiagnostic::of_text(&source, error));
+        }
+        for apply in &parsed.applies {
+            if let Err(fault) = crate::eval::declare::apply_types(&self.env, &source, apply) {
+                let mut diagnostic = LangDiagnostic::error(&self.env, fault);
+                diagnostic.is_syntax = true;
+                let location = diagnostic.location.as_ref();
+                diagnostic.excerpt = location.map(|location| source.excerpt(location));
+                return Err(diagnostic);
+            }
+        }
+        Ok(Arc::new(source))
     }
 
     /// Keeps an input for later messages, and forgets the oldest ones.

@@ -103,6 +103,11 @@ impl<'a> Run<'a> {
         run
     }
 
+    /// Whether it is a stranger in the environment, see [`Run::guest`].
+    pub(crate) fn is_guest(&self) -> bool {
+        self.runtime.is_some()
+    }
+
     /// The current time.
     pub(crate) fn now(&self) -> Timestamp {
         match &self.runtime {

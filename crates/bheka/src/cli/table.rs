@@ -409,7 +409,8 @@ fn console() -> Command {
             value(
                 "connect",
                 "URL",
-                "evaluate them in a running daemon (not built yet)",
+                "evaluate them in a running daemon: https://USER:PASSWORD@HOST:5665/ \
+                 (the environment variables ICINGA2_API_USERNAME and ICINGA2_API_PASSWORD win)",
             )
             .short('c'),
             value("eval", "EXPRESSION", "evaluate this and exit")

@@ -168,6 +168,11 @@ fn run_with_activation_context(c: &Call<'_>) -> Outcome {
         }
         other => return Err(not_an("Function", "function", other)),
     };
+    if c.run.is_guest() {
+        return Err(Fault::new(
+            "Objects cannot be made in a configuration that is in force; change it and reload.",
+        ));
+    }
     let registry = &c.run.env.registry;
     registry.open();
     let result = call(c.run, function, None, &[]);

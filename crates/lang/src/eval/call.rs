@@ -260,8 +260,7 @@ fn captured_variable(frame: &mut Frame<'_>, name: &Arc<str>) -> Eval {
 pub(super) fn eval_call(frame: &mut Frame<'_>, function: &Expr, arguments: &[Expr]) -> Eval {
     let (this, callee) = match assign::resolve(frame, function, false, false)? {
         Some(place) => {
-            let callee = access::get_field(frame.run, &place.parent, &place.index)
-                .map_err(|fault| fault.located(|| frame.location(function.span)))?;
+            let callee = access::get_field(frame.run, &place.parent, &place.index)?;
             (Some(place.parent), callee)
         }
         None => (None, eval(frame, function)?),

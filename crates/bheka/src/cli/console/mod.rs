@@ -110,8 +110,8 @@ fn evaluate_once(target: &mut Target, input: &Input) -> ExitCode {
             print(&format!("{}\n", to_json(&value)));
             ExitCode::SUCCESS
         }
-        Err(Failure::Script(text)) => {
-            print(&format!("{text}\n"));
+        Err(Failure::Script(complaint)) => {
+            complaint.show();
             ExitCode::FAILURE
         }
         Err(Failure::Unreachable(text)) => {

@@ -52,7 +52,7 @@ impl Remote {
         }
         let text = at(&result, "status").and_then(|it| it.as_str().map(str::to_owned));
         let text = text.unwrap_or_else(|| format!("unexpected answer: {}", to_json(&result)));
-        Err(Failure::Script(text.trim_end().to_owned()))
+        Err(Failure::Script(text.trim_end().to_owned().into()))
     }
 
     /// The words that begin as this one does; none when the node cannot be asked.
@@ -89,17 +89,19 @@ impl Remote {
             ))
         })?;
         if answer.status != 200 {
-            return Err(Failure::Script(format!(
+            let text = format!(
                 "HTTP request failed; Code: {}; Body: {}",
                 answer.reason,
                 String::from_utf8_lossy(&answer.body).trim_end()
-            )));
+            );
+            return Err(Failure::Script(text.into()));
         }
         let results = answer.json().map_err(|error| {
-            Failure::Script(format!("cannot read the answer of the node: {error:#}"))
+            Failure::Script(format!("cannot read the answer of the node: {error:#}").into())
         })?;
-        at(&results, "results.0")
-            .ok_or_else(|| Failure::Script("the answer of the node holds no result".to_owned()))
+        at(&results, "results.0").ok_or_else(|| {
+            Failure::Script("the answer of the node holds no result".to_owned().into())
+        })
     }
 }
 

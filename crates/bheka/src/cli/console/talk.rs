@@ -25,8 +25,8 @@ pub(super) fn talk(mut target: Target) -> anyhow::Result<ExitCode> {
     ));
     match target.probe() {
         Ok(()) => {}
-        Err(Failure::Script(text)) => {
-            print(&format!("{text}\n"));
+        Err(Failure::Script(complaint)) => {
+            complaint.show();
             return Ok(ExitCode::FAILURE);
         }
         Err(Failure::Unreachable(text)) => {
@@ -87,7 +87,7 @@ fn show(target: &mut Target, number: u32, text: String) {
     };
     match target.evaluate(&input) {
         Ok(value) => print(&format!("{}\n", literal(&value))),
-        Err(Failure::Script(text)) => print(&format!("{text}\n")),
+        Err(Failure::Script(complaint)) => complaint.show(),
         Err(Failure::Unreachable(text)) => say(Severity::Warning, "DebugConsole", &text),
     }
 }

@@ -1,5 +1,7 @@
 //! Where inputs are evaluated.
 
+use std::io::IsTerminal as _;
+
 use bheka_lang::{Console, Sandbox};
 use bheka_value::Value;
 
@@ -19,9 +21,38 @@ pub(super) enum Target {
 /// There is no value.
 pub(super) enum Failure {
     /// The script is wrong: what to show.
-    Script(String),
+    Script(Complaint),
     /// The node cannot be asked.
     Unreachable(String),
+}
+
+/// What is wrong with a script.
+pub(super) struct Complaint {
+    /// The message with its place.
+    pub(super) text: String,
+    /// How to mend it.
+    pub(super) help: Vec<String>,
+}
+
+impl Complaint {
+    /// Shows it. Programs get what Icinga 2 prints, people what helps.
+    pub(super) fn show(&self) {
+        print(&format!("{}\n", self.text));
+        if std::io::stdout().is_terminal() {
+            self.help
+                .iter()
+                .for_each(|line| print(&format!("{line}\n")));
+        }
+    }
+}
+
+impl From<String> for Complaint {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            help: Vec::new(),
+        }
+    }
 }
 
 impl Target {
@@ -34,7 +65,10 @@ impl Target {
                 outcome.map_err(|error| {
                     let earlier = |path: &str| console.text(path).map(str::to_owned);
                     let place = error.location.as_ref();
-                    Failure::Script(input.complaint(&error.message, place, earlier))
+                    Failure::Script(Complaint {
+                        text: input.complaint(&error.message, place, earlier),
+                        help: error.advice.lines(),
+                    })
                 })
             }
             Self::There(remote) => remote.evaluate(&input.text),
