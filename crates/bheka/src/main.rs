@@ -1,5 +1,6 @@
 //! A monitoring daemon that speaks Icinga 2.
 
+mod allocator;
 mod cli;
 mod client;
 mod config;
@@ -14,5 +15,6 @@ mod version;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    allocator::configure();
     cli::main(std::env::args_os().skip(1))
 }

@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 120;
 ///
 /// # Errors
 /// When the file cannot be read, or was cut off or changed.
-pub(super) fn read(path: &Path) -> io::Result<Vec<Value>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<Value>> {
     let bytes = fs::read(path)?;
     records(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "malformed record"))
 }

@@ -3,7 +3,7 @@
 mod ca;
 mod completion;
 mod console;
-mod dump;
+pub(crate) mod dump;
 mod feature;
 mod fmt;
 mod help;
@@ -41,7 +41,7 @@ pub(crate) struct DaemonOptions {
     pub(crate) no_config: bool,
     /// `--validate`
     pub(crate) validate: bool,
-    /// `--dump-objects`, or implied by `--validate`
+    /// `--dump-objects`
     pub(crate) dump_objects: bool,
     /// `--format`
     pub(crate) findings: FindingFormat,
@@ -212,7 +212,7 @@ fn run_daemon(invocation: &Invocation, settings: Settings) -> anyhow::Result<Exi
             .collect(),
         no_config: invocation.flag("no-config"),
         validate,
-        dump_objects: validate || invocation.flag("dump-objects"),
+        dump_objects: invocation.flag("dump-objects"),
         findings,
         errorlog: invocation.nonempty("errorlog").map(PathBuf::from),
         daemonize: invocation.flag("daemonize"),

@@ -18,14 +18,16 @@ use crate::version::PROGRAM;
 /// Prints the objects that the filters let through.
 pub(super) fn list(invocation: &Invocation, settings: &Settings) -> anyhow::Result<ExitCode> {
     let path = &settings.paths.objects_path;
+    if let Err(error) = crate::config::refresh_objects(&settings.paths) {
+        say(Severity::Warning, "cli", &format!("{error:#}"));
+    }
     let records = match dump::read(path) {
         Ok(records) => records,
         Err(_) => {
             let text = format!("Cannot open objects file '{}'.", path.display());
             say(Severity::Critical, "cli", &text);
             bail!(
-                "Run '{PROGRAM} daemon -C --dump-objects' to validate config and generate the \
-                 cache file."
+                "Run '{PROGRAM} daemon -C' to validate config and generate the cache file."
             );
         }
     };

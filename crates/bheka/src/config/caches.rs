@@ -60,7 +60,7 @@ fn shown(value: &Value) -> Value {
 
 /// Writes a file that only its owner reads (it may hold passwords), replacing the old one as a
 /// whole.
-fn write(
+pub(super) fn write(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {

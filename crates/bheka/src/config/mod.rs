@@ -6,6 +6,7 @@
 
 mod caches;
 mod finding;
+mod inputs;
 mod places;
 mod render;
 mod report;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use bheka_api::Template;
-use bheka_lang::{Globals, LangDiagnostic, Load, ZoneDir};
+use bheka_lang::{Globals, LangDiagnostic, ZoneDir};
 use bheka_model::{Built, ConfigObject, Generation, ModelDiagnostic};
 use bheka_net::{Identity, IdentityFiles, TlsSettings};
 use bheka_value::schema::Catalogue;
@@ -28,7 +29,10 @@ use crate::daemon::clock;
 use crate::log::{LogSinks, Severity};
 use crate::settings::Settings;
 use crate::version::PROGRAM;
+pub(crate) use finding::{Excerpts, Finding};
 pub(crate) use render::place_in;
+pub(crate) use inputs::refresh_objects;
+use inputs::{Inputs, Recorder};
 use report::Reporter;
 pub(crate) use report::{FindingFormat, report_failure};
 pub(crate) use sources::DiskSources;
@@ -64,6 +68,7 @@ pub(crate) fn load(
         settings,
         files: files(settings, options)?,
         logs,
+        recorder: Recorder::new(&DiskSources),
     };
     attempt.check_files()?;
     let tracked = options.dump_objects;
@@ -106,6 +111,7 @@ struct Attempt<'a> {
     settings: &'a Settings,
     files: Vec<PathBuf>,
     logs: &'a LogSinks,
+    recorder: Recorder<'a>,
 }
 
 /// What the language made of the files.
@@ -113,6 +119,7 @@ struct Outcome {
     loaded: bheka_lang::Loaded,
     /// Directories that belong to no zone.
     stray: Vec<ZoneDir>,
+    inputs: Inputs,
 }
 
 impl Outcome {
@@ -147,7 +154,8 @@ impl Attempt<'_> {
 
     fn evaluate(&self, tracked: bool) -> Outcome {
         let zone_dirs = places::zone_dirs(&self.settings.paths, self.logs);
-        let loaded = self.evaluate_with(&zone_dirs, tracked);
+        let inputs = self.inputs(&zone_dirs);
+        let loaded = inputs.evaluate(&self.recorder, tracked);
         // Directories of zones that do not exist must not count. Most often there are none; to
         // know, one must have evaluated the files.
         let zones = zones(&loaded);
@@ -156,53 +164,39 @@ impl Attempt<'_> {
         };
         let (known, stray): (Vec<_>, Vec<_>) = zone_dirs.into_iter().partition(exists);
         if stray.is_empty() {
-            return Outcome { loaded, stray };
+            return Outcome {
+                loaded,
+                stray,
+                inputs,
+            };
         }
         loaded.globals.retire();
+        let inputs = self.inputs(&known);
         Outcome {
-            loaded: self.evaluate_with(&known, tracked),
+            loaded: inputs.evaluate(&self.recorder, tracked),
             stray,
+            inputs,
         }
     }
 
-    fn evaluate_with(&self, zone_dirs: &[ZoneDir], tracked: bool) -> bheka_lang::Loaded {
+    fn inputs(&self, zone_dirs: &[ZoneDir]) -> Inputs {
         let text = |path: &PathBuf| path.display().to_string();
         let packages = places::packages(&self.settings.paths);
-        let mut loaded = bheka_lang::load(Load {
-            catalogue: bheka_model::catalogue(),
-            sources: &DiskSources,
+        let files = self.files.iter();
+        let files = files.chain(packages.iter().map(|it| &it.file)).map(text);
+        Inputs {
             include_dirs: self.settings.include_search().iter().map(text).collect(),
-            files: self
-                .files
-                .iter()
-                .chain(packages.iter().map(|it| &it.file))
-                .map(text)
-                .collect(),
+            files: files.collect(),
             constants: self.settings.constants(),
             zone_dirs: zone_dirs.to_vec(),
+            packages,
             now: clock::now(),
-            track_modifications: tracked,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-        });
-        for declaration in &mut loaded.declarations {
-            if let Some(package) = packages
-                .iter()
-                .find(|it| it.holds(&declaration.location.path))
-            {
-                declaration.package = package.name.as_str().into();
-            }
         }
-        loaded
     }
 
     fn build(&self, outcome: &mut Outcome, number: u64) -> Built {
         let mut declarations = std::mem::take(&mut outcome.loaded.declarations);
-        if !declarations
-            .iter()
-            .any(|it| it.type_info.name == APPLICATION)
-        {
-            declarations.extend(application(bheka_model::catalogue()));
-        }
+        complete(&mut declarations);
         let failed = std::mem::take(&mut outcome.loaded.failed);
         let globals = outcome.loaded.globals.to_map();
         let doubts = &outcome.loaded.doubts;
@@ -279,6 +273,8 @@ impl Attempt<'_> {
         self.logs.write(Severity::Information, "ScriptGlobal", text);
         let globals = outcome.loaded.globals;
         let mut written = caches::write_variables(&paths.vars_path, &generation.globals);
+        let inputs_path = inputs::path(paths);
+        written = written.and(self.recorder.write(&inputs_path, &outcome.inputs));
         if options.dump_objects {
             written = written.and(caches::write_objects(&paths.objects_path, &generation));
         }
@@ -306,6 +302,14 @@ fn zones(loaded: &bheka_lang::Loaded) -> BTreeSet<String> {
         .filter(|declaration| declaration.type_info.name == "Zone")
         .map(|declaration| declaration.name.as_str().to_owned())
         .collect()
+}
+
+/// Adds what exists also when nothing declares it.
+fn complete(declarations: &mut Vec<Declaration>) {
+    let mut types = declarations.iter().map(|it| it.type_info.name);
+    if !types.any(|name| name == APPLICATION) {
+        declarations.extend(application(bheka_model::catalogue()));
+    }
 }
 
 /// The application object that exists even when nothing declares it.

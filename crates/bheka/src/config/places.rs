@@ -25,6 +25,16 @@ pub(super) struct Package {
 }
 
 impl Package {
+    pub(super) fn new(name: String, file: PathBuf, dir: PathBuf) -> Self {
+        Self { name, file, dir }
+    }
+
+    /// Its file and its directory.
+    pub(super) fn paths(&self) -> (String, String) {
+        let text = |path: &Path| path.display().to_string();
+        (text(&self.file), text(&self.dir))
+    }
+
     /// Whether a file belongs to it.
     pub(super) fn holds(&self, path: &str) -> bool {
         Path::new(path).starts_with(&self.dir)

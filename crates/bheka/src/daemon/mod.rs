@@ -88,9 +88,11 @@ pub(crate) fn run(settings: Settings, options: DaemonOptions) -> anyhow::Result<
         ]),
     };
     if options.validate {
-        if config::load(&settings, &options, 1)?.is_none() {
+        let Some(loaded) = config::load(&settings, &options, 1)? else {
             return Ok(ExitCode::FAILURE);
-        }
+        };
+        // The process ends: taking a large configuration apart first would only take time.
+        std::mem::forget(loaded);
         tracing::info!(target: "cli", "Finished validating the configuration file(s).");
         return Ok(ExitCode::SUCCESS);
     }
