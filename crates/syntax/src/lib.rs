@@ -20,6 +20,9 @@ pub use parser::{MAX_DIAGNOSTICS, MAX_HEIGHT, MAX_NESTING};
 pub struct Parsed {
     /// The tree. It holds [`ast::ExprKind::Error`] where text was not understood.
     pub block: ast::Block,
+    /// All apply rules of the tree, however deep, in the order in which they end: their types can
+    /// be judged before anything is evaluated.
+    pub applies: Vec<std::sync::Arc<ast::ApplyExpr>>,
     /// All findings, at most [`MAX_DIAGNOSTICS`], in the order in which Icinga 2 would come across
     /// them (it stops at the first error). If one is an error, the tree must not be
     /// evaluated.

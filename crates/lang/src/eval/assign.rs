@@ -152,6 +152,11 @@ pub(super) fn resolve(
             Ok(Some(place_in_this(frame, Value::String(name.into()))))
         }
         ExprKind::Index { base, index } => index_place(frame, base, index, create, bound).map(Some),
+        // `+x` is `x`.
+        ExprKind::Unary {
+            operator: bheka_syntax::ast::UnaryOp::Plus,
+            operand,
+        } => resolve(frame, operand, create, bound),
         ExprKind::Unary {
             operator: bheka_syntax::ast::UnaryOp::Dereference,
             operand,

@@ -368,7 +368,12 @@ fn construct(run: &Run<'_>, entry: &Arc<TypeEntry>, arguments: &[Value]) -> Outc
         "Boolean" => {
             return Ok(first.map_or(Value::Number(0.0), |value| Value::Boolean(value.is_true())));
         }
-        "DateTime" => return crate::builtins::datetime::construct(run, arguments),
+        "DateTime" if first.is_none_or(|only| only.type_name() != "DateTime") => {
+            return crate::builtins::datetime::construct(run, arguments);
+        }
+        "DateTime" if arguments.len() > 1 => {
+            return crate::builtins::datetime::construct(run, arguments);
+        }
         _ => {}
     }
     if let [only] = arguments

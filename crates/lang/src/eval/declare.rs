@@ -22,6 +22,9 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
     let type_value = eval(frame, &object.type_name).map_err(as_unknown_type)?;
     let Some(entry) = as_type(&type_value) else {
         return Err(match &type_value {
+            Value::Empty => {
+                Fault::script("The type of an object must be specified").code("unknown-type")
+            }
             Value::Number(_) | Value::Boolean(_) | Value::String(_) => not_an_object(&type_value),
             other => Fault::new(format!(
                 "Invalid object type '{}' specified",
@@ -41,10 +44,6 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
         .iter()
         .any(|e| matches!(e.kind, ExprKind::AssignWhere(_) | ExprKind::IgnoreWhere(_)));
     let env = Arc::clone(frame.run.env);
-    if !env.registry.is_open() {
-        let fault = Fault::new("Objects may not be created outside of an activation context.");
-        return Err(fault.located(|| location).into());
-    }
     frame.run.bytes(DECLARATION_BYTES)?;
     let scope = call::capture(frame, &object.captures)?;
     let item = Arc::new(Item {
@@ -77,6 +76,10 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
         .into());
     }
     check_item(&item)?;
+    if !env.registry.is_open() {
+        let fault = Fault::new("Objects may not be created outside of an activation context.");
+        return Err(fault.located(|| item.location.clone()).into());
+    }
     env.registry
         .register(Arc::clone(&item), object.is_default, named)?;
     if has_filter && !object.is_template {
@@ -143,12 +146,15 @@ pub(crate) fn check_item(item: &Item) -> Result<(), Fault> {
     Ok(())
 }
 
-/// `apply Type "name" to Target { … }`
-pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval {
-    frame.run.forbid_in_sandbox("Apply rules are")?;
-    let location = frame.location(apply.head);
-    let refuse = |message: String| Fault::script(message).at(location.clone());
-    let env = Arc::clone(frame.run.env);
+/// Type and target of an apply rule.
+///
+/// # Errors
+/// When there are no such rules.
+pub(crate) fn apply_types<'e>(
+    env: &'e Env,
+    source: &Source,
+    apply: &ApplyExpr,
+) -> Outcome<(&'e Arc<TypeEntry>, Str)> {
     let entry = env.types.get(&apply.type_name).filter(|entry| {
         entry
             .info
@@ -159,7 +165,7 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
         let name = Str::from(&apply.type_name);
         let unknown = Unknown::ApplyType { name };
         let fault = Fault::script(message).unknown("unknown-type", unknown);
-        return Err(fault.at(frame.location(apply.type_span)).into());
+        return Err(fault.at(source.location(apply.type_span)));
     };
     let targets = entry.info.map_or(&[][..], |info| info.apply_targets);
     let target = match (&apply.target, targets) {
@@ -169,7 +175,7 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
             let name = Str::from(target);
             let unknown = Unknown::ApplyTarget { name, targets };
             let fault = Fault::script(message).unknown("unknown-type", unknown);
-            return Err(fault.at(frame.location(apply.target_span)).into());
+            return Err(fault.at(source.location(apply.target_span)));
         }
         (None, [only]) => Str::from(*only),
         (None, _) => {
@@ -178,9 +184,19 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
                 "'apply' target type is ambiguous (can be one of {}): use 'to' to specify a type",
                 names.join(" or ")
             );
-            return Err(refuse(message).into());
+            return Err(Fault::script(message).at(source.location(apply.head)));
         }
     };
+    Ok((entry, target))
+}
+
+/// `apply Type "name" to Target { … }`
+pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval {
+    frame.run.forbid_in_sandbox("Apply rules are")?;
+    let location = frame.location(apply.head);
+    let refuse = |message: String| Fault::script(message).at(location.clone());
+    let env = Arc::clone(frame.run.env);
+    let (entry, target) = apply_types(&env, &frame.source, apply)?;
     if apply.assign.is_empty() && apply.for_loop.is_none() {
         return Err(refuse("'apply' is missing 'assign'/'for'".to_owned()).into());
     }

@@ -109,9 +109,9 @@ fn eval_kind(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
         K::Include { .. } | K::IncludeRecursive { .. } | K::IncludeZones { .. } => {
             include::eval_include(frame, expr)
         }
-        K::Library(_) => {
+        K::Library(name) => {
             frame.run.forbid_in_sandbox("Loading libraries is")?;
-            Ok(Value::Empty)
+            eval(frame, name).map(|_| Value::Empty)
         }
         // What is used was noted when the text was parsed.
         K::AssignWhere(_) | K::IgnoreWhere(_) | K::Debugger | K::Using(_) => Ok(Value::Empty),
@@ -127,6 +127,9 @@ fn eval_index(frame: &mut Frame<'_>, base: &Expr, index: &Expr) -> Eval {
 }
 
 fn eval_binary(frame: &mut Frame<'_>, operator: BinaryOp, left: &Expr, right: &Expr) -> Eval {
+    if matches!(operator, BinaryOp::In | BinaryOp::NotIn) {
+        return eval_in(frame, operator, left, right);
+    }
     let left = eval(frame, left)?;
     match operator {
         BinaryOp::And if !left.is_true() => return Ok(left),
@@ -135,6 +138,16 @@ fn eval_binary(frame: &mut Frame<'_>, operator: BinaryOp, left: &Expr, right: &E
         _ => {}
     }
     let right = eval(frame, right)?;
+    Ok(ops::counted(frame.run, operator, &left, &right)?)
+}
+
+/// The list comes first: where there is none, the needle is not evaluated.
+fn eval_in(frame: &mut Frame<'_>, operator: BinaryOp, left: &Expr, right: &Expr) -> Eval {
+    let right = eval(frame, right)?;
+    if !matches!(right, Value::Array(_)) {
+        return Ok(ops::counted(frame.run, operator, &Value::Empty, &right)?);
+    }
+    let left = eval(frame, left)?;
     Ok(ops::counted(frame.run, operator, &left, &right)?)
 }
 

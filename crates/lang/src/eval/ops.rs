@@ -87,14 +87,21 @@ pub(crate) fn counted(run: &Run<'_>, operator: BinaryOp, left: &Value, right: &V
             run.made(&result)?;
             return Ok(result);
         }
-        _ => {
+        // Others look at one another's insides only where both are lists.
+        _ if left.as_array().is_some() && right.as_array().is_some() => {
             run.weigh(left)?;
             run.weigh(right)?;
         }
+        _ => run.steps(text_steps(left) + text_steps(right))?,
     }
     let result = binary(operator, left, right)?;
     run.made(&result)?;
     Ok(result)
+}
+
+/// Steps for reading a text.
+fn text_steps(value: &Value) -> u64 {
+    value.as_str().map_or(0, |text| text.len() as u64 / 64)
 }
 
 fn is_small(value: &Value) -> bool {

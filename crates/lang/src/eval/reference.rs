@@ -43,6 +43,16 @@ impl ObjectView for Reference {
 pub(super) fn eval_reference(frame: &mut Frame<'_>, operand: &Expr) -> Eval {
     match assign::resolve(frame, operand, false, false)? {
         Some(place) => {
+            let is_object = matches!(
+                place.parent,
+                Value::Array(_) | Value::Dictionary(_) | Value::Function(_) | Value::Object(_)
+            );
+            if !is_object {
+                return Err(Fault::script(
+                    "Cannot obtain reference for expression because parent is not an object.",
+                )
+                .into());
+            }
             let reference = Reference {
                 parent: place.parent,
                 index: place.index,

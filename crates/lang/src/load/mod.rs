@@ -314,7 +314,15 @@ pub(crate) fn parse_all(
     env.add_source(&source);
     let diagnostics = parsed.diagnostics.into_iter();
     let diagnostics = diagnostics.map(|diagnostic| LangDiagnostic::of_text(&source, diagnostic));
-    let diagnostics = diagnostics.collect();
+    let mut diagnostics: Vec<_> = diagnostics.collect();
+    // Rules for types that have none are errors even where nothing evaluates them.
+    for apply in &parsed.applies {
+        if let Err(fault) = crate::eval::declare::apply_types(env, &source, apply) {
+            let mut diagnostic = LangDiagnostic::error(env, fault);
+            diagnostic.is_syntax = true;
+            diagnostics.push(diagnostic);
+        }
+    }
     (source, diagnostics)
 }
 

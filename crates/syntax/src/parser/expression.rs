@@ -340,6 +340,7 @@ impl Parser<'_> {
 
     fn lambda(&mut self) -> Result<Expr> {
         let start = self.token().span.start;
+        let first = self.at;
         let parameters = if self.kind() == Tok::ParenOpen {
             self.parameters()?
         } else {
@@ -356,7 +357,7 @@ impl Parser<'_> {
         };
         below = below.max(self.height);
         let span = self.span_from(start);
-        if is_block && self.goes_on() {
+        if is_block && self.is_ambiguous(first == self.statement_start) {
             return Err(self.ambiguous_lambda(span));
         }
         let function = FunctionExpr {
@@ -369,14 +370,17 @@ impl Parser<'_> {
         self.node(ExprKind::Function(Arc::new(function)), span, below)
     }
 
-    /// Whether an operator follows.
-    fn goes_on(&self) -> bool {
-        let kind = self.kind();
+    /// Whether what follows the braces of a lambda makes Icinga 2's grammar ambiguous: an operator,
+    /// or `[`; a field or a call only where the lambda begins a statement and is called.
+    fn is_ambiguous(&self, begins_statement: bool) -> bool {
+        let mut ahead = 0;
+        while self.kind_ahead(ahead) == Tok::Dot && self.kind_ahead(ahead + 1) == Tok::Identifier {
+            ahead += 2;
+        }
+        let kind = self.kind_ahead(ahead);
         binary_operator(kind).is_some()
-            || matches!(
-                kind,
-                Tok::Dot | Tok::BracketOpen | Tok::ParenOpen | Tok::Question
-            )
+            || matches!(kind, Tok::BracketOpen | Tok::Question)
+            || (kind == Tok::ParenOpen && begins_statement)
     }
 
     /// `x => { … } + 1`: the braces could be the function's body or a dictionary.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use crate::Parsed;
-use crate::ast::{Block, Expr, ExprKind, Span};
+use crate::ast::{ApplyExpr, Block, Expr, ExprKind, Span};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lexer::{self, Lexed};
 use crate::token::{Tok, Token};
@@ -62,6 +62,7 @@ pub(crate) fn parse(source: &str) -> Parsed {
         let error = Diagnostic::error("the source is larger than 4 GiB", Span::default());
         return Parsed {
             block: Block::new(),
+            applies: Vec::new(),
             diagnostics: vec![error],
         };
     }
@@ -70,8 +71,9 @@ pub(crate) fn parse(source: &str) -> Parsed {
     let mut parser = Parser::new(source, &lexed, EASY_NESTING);
     let mut block = parser.file();
     if parser.too_deep {
-        (block, parser.diagnostics) = parse_deep(source, &lexed);
+        (block, parser.diagnostics, parser.applies) = parse_deep(source, &lexed);
     }
+    let applies = parser.applies;
     let from_lexer = found.into_iter().map(|diagnostic| Found {
         at: diagnostic.span.start,
         diagnostic,
@@ -86,15 +88,19 @@ pub(crate) fn parse(source: &str) -> Parsed {
             "{more} more diagnostics of this source are left out"
         ));
     }
-    Parsed { block, diagnostics }
+    Parsed {
+        block,
+        applies,
+        diagnostics,
+    }
 }
 
 /// Parses on a thread whose stack suffices for [`MAX_NESTING`].
-fn parse_deep(source: &str, lexed: &Lexed) -> (Block, Vec<Found>) {
+fn parse_deep(source: &str, lexed: &Lexed) -> (Block, Vec<Found>, Vec<Arc<ApplyExpr>>) {
     let work = || {
         let mut parser = Parser::new(source, lexed, MAX_NESTING);
         let block = parser.file();
-        (block, parser.diagnostics)
+        (block, parser.diagnostics, parser.applies)
     };
     let joined = std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(DEEP_STACK);
@@ -108,7 +114,7 @@ fn parse_deep(source: &str, lexed: &Lexed) -> (Block, Vec<Found>) {
             "the source is nested deeper than {EASY_NESTING} levels, and there is no memory for more"
         );
         let diagnostic = Diagnostic::error(message, Span::default());
-        (Block::new(), vec![Found { at: 0, diagnostic }])
+        (Block::new(), vec![Found { at: 0, diagnostic }], Vec::new())
     })
 }
 
@@ -119,6 +125,7 @@ struct Parser<'s> {
     split: Option<usize>,
     at: usize,
     diagnostics: Vec<Found>,
+    applies: Vec<Arc<ApplyExpr>>,
     /// Errors at the end are a consequence of one that the lexer has reported.
     runs_out: bool,
     cut: Option<u32>,
@@ -150,6 +157,7 @@ impl<'s> Parser<'s> {
             split: None,
             at: 0,
             diagnostics: Vec::new(),
+            applies: Vec::new(),
             runs_out: lexed.runs_out,
             cut: lexed.cut,
             reported: None,

@@ -24,8 +24,17 @@ impl Parser<'_> {
         let is_default = self.default_keyword(is_template);
         let ignore_on_error = self.take(Tok::IgnoreOnError);
         let head = self.span_from(keyword.span.start);
+        let known = self.diagnostics.len();
         let (body, rules) = self.object_body(true)?;
+        let is_sound = self.diagnostics.len() == known;
         below = below.max(self.height).max(rules.height);
+        if rules.assign.is_empty() && !rules.ignore.is_empty() && is_sound {
+            let text = "object rule 'ignore where' cannot be used without 'assign where'";
+            self.report(
+                Diagnostic::error(text, head)
+                    .with_note("'ignore where' takes away from what 'assign where' matches"),
+            );
+        }
         let span = self.span_from(keyword.span.start);
         let object = ObjectExpr {
             is_template,
@@ -155,7 +164,9 @@ impl Parser<'_> {
             type_span,
             target_span,
         };
-        self.node(ExprKind::Apply(Arc::new(apply)), span, below)
+        let apply = Arc::new(apply);
+        self.applies.push(Arc::clone(&apply));
+        self.node(ExprKind::Apply(apply), span, below)
     }
 
     fn apply_without_rule(&mut self, place: Span) {
