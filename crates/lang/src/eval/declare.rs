@@ -11,8 +11,10 @@ use super::{Frame, access, call, eval};
 use crate::convert::{kind_name, not_an_object, to_text};
 use crate::cost::{DECLARATION_BYTES, PLACE};
 use crate::draft::as_draft;
-use crate::fault::{Eval, Fault, Stop};
+use crate::env::Env;
+use crate::fault::{Eval, Fault, Outcome, Stop};
 use crate::registry::{Body, GroupRule, Item, Rule, redefined};
+use crate::source::Source;
 use crate::suggest::Unknown;
 use crate::types::{TypeEntry, as_type};
 
