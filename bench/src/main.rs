@@ -1,5 +1,6 @@
 //! `cargo run --release -p bheka-bench -- --help`
 
+mod config;
 mod generate;
 mod phases;
 
@@ -29,6 +30,8 @@ enum Task {
         #[command(flatten)]
         size: generate::Size,
     },
+    /// Validate large trees with Icinga 2 and with Bheka in turns, and compare time and memory
+    Config(config::Options),
     /// Load a tree in this process and say how long each phase takes and what memory is in use
     Phases {
         /// The directory that `generate` wrote
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
             );
             Ok(())
         }
+        Task::Config(options) => config::run(&options),
         Task::Phases { directory, threads } => phases::run(&directory, threads),
     }
 }

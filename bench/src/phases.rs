@@ -37,10 +37,9 @@ impl Sources for Disk {
     }
 }
 
-/// Loads the tree once and prints what each phase took.
-pub(crate) fn run(directory: &Path, threads: usize) -> Result<()> {
-    let start = Instant::now();
-    let mut loaded = bheka_lang::load(Load {
+/// Evaluates the tree.
+pub(crate) fn load(directory: &Path, threads: usize) -> bheka_lang::Loaded {
+    bheka_lang::load(Load {
         catalogue: bheka_model::catalogue(),
         sources: &Disk,
         include_dirs: vec!["/usr/share/icinga2/include".to_owned()],
@@ -50,7 +49,13 @@ pub(crate) fn run(directory: &Path, threads: usize) -> Result<()> {
         now: Timestamp(0.0),
         track_modifications: false,
         threads,
-    });
+    })
+}
+
+/// Loads the tree once and prints what each phase took.
+pub(crate) fn run(directory: &Path, threads: usize) -> Result<()> {
+    let start = Instant::now();
+    let mut loaded = load(directory, threads);
     let evaluated = start.elapsed();
     println!(
         "evaluate  {:>8.3} s  {:>5} MiB in use, {:>5} MiB at most",
