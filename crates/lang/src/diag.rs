@@ -58,9 +58,9 @@ pub struct LangDiagnostic {
     /// Whether the text did not parse (as against: could not be evaluated).
     pub is_syntax: bool,
     /// How to mend it.
-    pub advice: Advice,
+    pub advice: Box<Advice>,
     /// Type and name of the object whose evaluation failed.
-    pub object: Option<(Str, Str)>,
+    pub object: Option<Box<(Str, Str)>>,
 }
 
 impl LangDiagnostic {
@@ -78,7 +78,7 @@ impl LangDiagnostic {
             location: None,
             excerpt: None,
             is_syntax: false,
-            advice: Advice::of(code),
+            advice: Box::new(Advice::of(code)),
             object: None,
         }
     }
@@ -112,7 +112,7 @@ impl LangDiagnostic {
             location: fault.location,
             excerpt,
             is_syntax: false,
-            advice,
+            advice: Box::new(advice),
             object: None,
         }
     }
@@ -132,12 +132,12 @@ impl LangDiagnostic {
             message: found.message,
             excerpt: Some(source.excerpt(&location)),
             location: Some(location),
-            advice: Advice {
+            advice: Box::new(Advice {
                 code: if is_syntax { "syntax" } else { "limit" },
                 suggestions: found.suggestion.into_iter().collect(),
                 notes: found.notes,
                 attribute: None,
-            },
+            }),
             object: None,
         }
     }
@@ -206,7 +206,7 @@ pub(crate) fn empty_group(env: &Env, group: &GroupRule) -> LangDiagnostic {
         LangDiagnostic::remark(Severity::Notice, "ApplyRule", "empty-group", message);
     finding.location = Some(item.location.clone());
     finding.excerpt = env.excerpt(&item.location);
-    finding.object = Some((item.entry.name.clone(), item.name.clone()));
+    finding.object = Some(Box::new((item.entry.name.clone(), item.name.clone())));
     finding
 }
 

@@ -37,7 +37,7 @@ pub(crate) enum Unknown {
 
 impl Unknown {
     /// A variable that was called.
-    pub(crate) fn as_function(self) -> Self {
+    pub(crate) fn called(self) -> Self {
         match self {
             Self::Variable { name, nearby } => Self::Function { name, nearby },
             other => other,
@@ -61,6 +61,43 @@ const ALIASES: &[(&str, &str)] = &[
     ("servicegroups", "groups"),
     ("usergroups", "groups"),
 ];
+
+/// Words of other languages for methods.
+const METHODS: &[(&str, &str)] = &[
+    ("append", "add"),
+    ("count", "len"),
+    ("has", "contains"),
+    ("includes", "contains"),
+    ("length", "len"),
+    ("lowercase", "lower"),
+    ("push", "add"),
+    ("size", "len"),
+    ("substring", "substr"),
+    ("tolower", "lower"),
+    ("toupper", "upper"),
+    ("uppercase", "upper"),
+];
+
+/// Near fields and methods; else what another language's word means.
+fn method(name: &str, known: &[Str], suggester: &mut Suggester) -> Vec<String> {
+    let near = suggester.nearest(name, known.iter().map(Str::as_str));
+    if !near.is_empty() {
+        return near;
+    }
+    let has = |meant: &str| known.iter().any(|known| known.as_str() == meant);
+    let foreign = METHODS.iter().filter(|(_, meant)| has(meant));
+    let exact = foreign.clone().find(|(word, _)| *word == name);
+    let near = || suggester.nearest(name, foreign.map(|(word, _)| *word));
+    let word = exact.map(|(word, _)| (*word).to_owned());
+    let word = word.or_else(|| near().into_iter().next());
+    let meant = METHODS
+        .iter()
+        .find(|(known, _)| Some(*known) == word.as_deref());
+    meant
+        .map(|(_, meant)| (*meant).to_owned())
+        .into_iter()
+        .collect()
+}
 
 /// Everything that can be said about an error beyond its text.
 pub(crate) fn advise(env: &Env, detail: Detail, suggester: &mut Suggester) -> Advice {
@@ -96,6 +133,7 @@ pub(crate) fn advise(env: &Env, detail: Detail, suggester: &mut Suggester) -> Ad
             }
         }
         Some(Unknown::Attribute { of, name }) => {
+            advice.attribute = Some(name.as_str().to_owned());
             attribute(env, &of, &name, &mut advice, suggester);
         }
         Some(Unknown::Field { of, name, keys }) => {
@@ -103,7 +141,7 @@ pub(crate) fn advise(env: &Env, detail: Detail, suggester: &mut Suggester) -> Ad
             if let Some(entry) = env.types.get(&of) {
                 fields_and_methods(entry, &mut known);
             }
-            advice.suggestions = suggester.nearest(&name, known.iter().map(Str::as_str));
+            advice.suggestions = method(&name, &known, suggester);
         }
         Some(Unknown::Template { of, name }) => {
             template(env, &of, &name, &mut advice, suggester);

@@ -424,6 +424,12 @@ fn console() -> Command {
                 "only check the syntax (with --eval or --file)",
             ),
             flag("sandbox", "forbid side effects"),
+            value(
+                "format",
+                "FORMAT",
+                "with --eval or --file: how answers are written: text (default), or json: one \
+                 object a line",
+            ),
         ],
     )
 }

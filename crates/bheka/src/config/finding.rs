@@ -108,7 +108,7 @@ impl Finding {
 
 impl From<&LangDiagnostic> for Finding {
     fn from(found: &LangDiagnostic) -> Self {
-        let object = found.object.as_ref();
+        let object = found.object.as_deref();
         Self {
             severity: found.severity.into(),
             facility: found.facility.to_owned(),
@@ -116,7 +116,7 @@ impl From<&LangDiagnostic> for Finding {
             location: found.location.clone(),
             excerpt: found.excerpt.clone(),
             object: object.map(|(of, name)| (of.to_string(), name.to_string())),
-            advice: found.advice.clone(),
+            advice: (*found.advice).clone(),
         }
     }
 }

@@ -287,7 +287,7 @@ fn not_callable(frame: &Frame<'_>, function: &Expr, this: Option<&Value>, callee
             .note(format!("it is a value of type '{kind}', not a function"));
     }
     let unknown = match (&function.kind, this) {
-        (ExprKind::Variable(name), _) => access::unknown_variable(frame, name).as_function(),
+        (ExprKind::Variable(name), _) => access::unknown_variable(frame, name).called(),
         (ExprKind::Index { index, .. }, Some(this)) => match &index.kind {
             ExprKind::String(name) => access::unknown_field(this, name),
             _ => return fault.code("not-callable"),

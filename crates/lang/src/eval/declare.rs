@@ -13,7 +13,7 @@ use crate::cost::{DECLARATION_BYTES, PLACE};
 use crate::draft::as_draft;
 use crate::env::Env;
 use crate::fault::{Eval, Fault, Outcome, Stop};
-use crate::registry::{Body, GroupRule, Item, Rule, redefined};
+use crate::registry::{Body, GroupRule, Item, Rule, Seen, redefined};
 use crate::source::Source;
 use crate::suggest::Unknown;
 use crate::types::{TypeEntry, as_type};
@@ -109,6 +109,7 @@ fn group_rule(item: Arc<Item>, body: &[Expr]) -> GroupRule {
         item,
         assign: Vec::new(),
         ignore: Vec::new(),
+        matched: AtomicBool::new(false),
     };
     for statement in body {
         match &statement.kind {
@@ -218,6 +219,7 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
         location,
         package: frame.source.package.clone(),
         matched: AtomicBool::new(false),
+        seen: Seen::default(),
     });
     Ok(Value::Empty)
 }

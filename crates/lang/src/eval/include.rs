@@ -64,6 +64,16 @@ fn inherited(frame: &Frame<'_>) -> Origin {
     }
 }
 
+/// What comes with the program, or with Icinga 2.
+const LIBRARY: &[&str] = &[
+    "itl",
+    "manubulon",
+    "nscp",
+    "plugins",
+    "plugins-contrib",
+    "windows-plugins",
+];
+
 fn not_there(path: &str) -> Fault {
     Fault::script(format!("Include file '{path}' does not exist")).code("missing-file")
 }
@@ -109,8 +119,9 @@ fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
             (None, Some(text)) => run_text(frame, &format!("<{path}>"), text, origin),
             (None, None) => {
                 let dirs = frame.run.env.include_dirs.join("', '");
-                let fault = not_there(path);
-                Err(fault.note(format!("looked for in '{dirs}'")).into())
+                let near = Suggester::default().nearest(path, LIBRARY.iter().copied());
+                let note = question(&near).unwrap_or_else(|| format!("looked for in '{dirs}'"));
+                Err(not_there(path).note(note).into())
             }
         };
     }

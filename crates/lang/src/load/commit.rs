@@ -199,7 +199,7 @@ pub(super) fn take(
     );
     report.ignored.push(LangDiagnostic {
         location: fault.location,
-        object: Some((entry.name.clone(), name.clone())),
+        object: Some(Box::new((entry.name.clone(), name.clone()))),
         ..LangDiagnostic::remark(Severity::Notice, "ConfigObject", "ignored-object", message)
     });
 }

@@ -136,7 +136,8 @@ impl Report {
         }
         self.known.insert(key, (self.diagnostics.len(), 0));
         let mut diagnostic = LangDiagnostic::collected(env, fault, &mut self.suggester);
-        diagnostic.object = object.map(|it| (it.entry.name.clone(), it.read().name.clone()));
+        diagnostic.object =
+            object.map(|it| Box::new((it.entry.name.clone(), it.read().name.clone())));
         self.diagnostics.push(diagnostic);
     }
 

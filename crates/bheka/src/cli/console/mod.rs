@@ -3,6 +3,7 @@
 
 mod complaint;
 mod editor;
+mod json;
 mod remote;
 mod talk;
 mod target;
@@ -13,8 +14,8 @@ use std::sync::Arc;
 use bheka_lang::{Console, ConsoleSettings, Sandbox};
 use bheka_value::to_json;
 
-use crate::cli::{Invocation, print, say};
-use crate::config::DiskSources;
+use crate::cli::{Invocation, finding_format, print, say};
+use crate::config::{DiskSources, FindingFormat};
 use crate::daemon::clock::now;
 use crate::log::Severity;
 use crate::settings::Settings;
@@ -60,6 +61,9 @@ pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
         None => Target::Here(Box::new(session(settings)), sandbox),
     };
     match batch {
+        Some(input) if finding_format(invocation)? == FindingFormat::Json => {
+            Ok(json::evaluate_once(&mut target, &input))
+        }
         Some(input) => Ok(evaluate_once(&mut target, &input)),
         None => talk::talk(target),
     }
