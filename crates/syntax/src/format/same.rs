@@ -329,7 +329,7 @@ mod tests {
             "object Host \"a\" use (x) { }",
             "object Host \"a\" { x = 1 }",
             "object Host \"a\" { assign where x }",
-            "object Host \"a\" { ignore where x }",
+            "object Host \"a\" { assign where x; ignore where x }",
             "object Host \"a\" { assign where y }",
             "object User \"a\" { }",
             "apply Service \"a\" { assign where x }",
