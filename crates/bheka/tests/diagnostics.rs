@@ -350,3 +350,28 @@ fn marks_are_coloured_only_when_asked() {
     );
     assert!(colored.text.contains("^^^^\x1b[0m"), "{}", colored.text);
 }
+
+#[test]
+fn the_console_answers_in_json_as_well() {
+    let answer = |expression: &str| -> Vec<Value> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bheka"));
+        command.args(["console", "--format", "json", "--eval", expression]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines = text.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let lines = answer("log(\"x\"); [ 1, \"a\" ]");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(
+        (&lines[0]["type"], &lines[0]["message"]),
+        (&json!("log"), &json!("x"))
+    );
+    assert_eq!(lines[1], json!({ "type": "value", "value": [1, "a"] }));
+    let lines = answer("Math.flor(1.5)");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["code"], "unknown-function");
+    assert_eq!(lines[0]["suggestion"], "floor");
+}
