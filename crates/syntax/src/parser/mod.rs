@@ -293,6 +293,12 @@ impl<'s> Parser<'s> {
 
     /// Writes "syntax error, unexpected …" for the current token.
     fn unexpected(&mut self, expecting: &str) -> Failed {
+        if !self.is_news() {
+            // The remedies are not looked for in vain: that takes time, in each of the blocks that
+            // end here.
+            self.reported = Some(self.at);
+            return Failed;
+        }
         let token = self.token();
         // A name could have been the parameter of a lambda up to here.
         let after_name = self.bare_name == Some(self.at);
@@ -317,12 +323,18 @@ impl<'s> Parser<'s> {
     /// Writes an error, unless there is one for the current token, or the end was reached only
     /// because a string or comment was not closed.
     fn fail(&mut self, diagnostic: Diagnostic) -> Failed {
-        let at_end = self.at + 2 >= self.tokens.len();
-        if self.reported != Some(self.at) && !(self.runs_out && at_end) {
+        if self.is_news() {
             self.report(diagnostic);
         }
         self.reported = Some(self.at);
         Failed
+    }
+
+    /// Whether an error at the current token is one that is not known or explained already.
+    fn is_news(&self) -> bool {
+        let at_end = self.at + 2 >= self.tokens.len();
+        let is_consequence = self.too_deep || self.runs_out && at_end;
+        self.reported != Some(self.at) && !is_consequence
     }
 
     /// Runs `inner` one level deeper.
