@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("api", &["value", "lang", "model"]),
     ("fleet", &["value", "cluster", "net"]),
     ("sim", &["value", "lang", "model", "monitor", "cluster"]),
+    ("bench", &["value", "lang", "model"]),
     (
         "bheka",
         &[
@@ -54,6 +55,7 @@ const BANNED: &[(&str, &[&str], &str)] = &[
             "crates/fleet/",
             "crates/net/",
             "crates/api/",
+            "bench/",
             "xtask/",
         ],
         "pure crates take the time as an argument",
@@ -71,7 +73,7 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::env::var",
-        &["crates/bheka/", "xtask/"],
+        &["crates/bheka/", "bench/", "xtask/"],
         "only the edge reads the environment",
     ),
 ];
