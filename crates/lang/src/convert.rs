@@ -30,15 +30,7 @@ pub(crate) fn to_text(value: &Value) -> Str {
             out.into()
         }
         Value::Function(_) => "Object of type 'Function'".into(),
-        Value::Object(object) => {
-            if let Some(entry) = as_type(value) {
-                format!("type '{}'", entry.name).into()
-            } else if let Some(date) = object.as_any().downcast_ref::<DateTime>() {
-                date.to_text().into()
-            } else {
-                format!("Object of type '{}'", object.type_name()).into()
-            }
-        }
+        Value::Object(object) => object.text(),
     }
 }
 

@@ -10,6 +10,7 @@ use bheka_value::{CallError, Location, ObjectView, Str, Timestamp, Value};
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashMap;
 
+use crate::Sources;
 use crate::builtins;
 use crate::diag::{LogLine, Severity};
 use crate::namespace::{Namespace, namespace_value};
@@ -29,6 +30,10 @@ pub trait Runtime: Send + Sync {
     fn objects(&self, type_name: &str) -> Vec<Value>;
     /// Takes a line of `log()`.
     fn log(&self, line: LogLine);
+    /// Files and environment variables; by default none.
+    fn sources(&self) -> Option<&'static dyn Sources> {
+        None
+    }
 }
 
 /// What an environment starts from.
@@ -108,6 +113,11 @@ impl Env {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Files and environment variables of the running daemon.
+    pub(crate) fn runtime_sources(&self) -> Option<&'static dyn Sources> {
+        self.runtime()?.sources()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -62,6 +62,8 @@ pub(crate) struct Run<'a> {
     pub(crate) sandboxed: bool,
     /// In a sandbox: functions that only look may be called, marked as safe or not.
     pub(crate) may_look: bool,
+    /// Bodies and conditions are evaluated: no further objects can be declared.
+    pub(crate) committing: bool,
     /// Where objects and the time come from instead of the environment's runtime.
     runtime: Option<Arc<dyn Runtime>>,
 }
@@ -79,8 +81,16 @@ impl<'a> Run<'a> {
             keeper: Keeper::default(),
             sandboxed: false,
             may_look: false,
+            committing: false,
             runtime: None,
         }
+    }
+
+    /// For the bodies of what was declared.
+    pub(crate) fn committing(env: &'a Arc<Env>, sources: Option<&'a dyn Sources>) -> Self {
+        let mut run = Self::new(env, sources);
+        run.committing = true;
+        run
     }
 
     /// With a budget, and objects and a clock of its own.
@@ -99,6 +109,9 @@ impl<'a> Run<'a> {
     /// For a call from outside the evaluator.
     pub(crate) fn call(env: &'a Arc<Env>) -> Self {
         let mut run = Self::new(env, None);
+        run.sources = env
+            .runtime_sources()
+            .map(|sources| -> &dyn Sources { sources });
         run.limit(CALL_STEPS_MAX, CALL_BYTES_MAX);
         run
     }

@@ -97,6 +97,11 @@ impl ObjectView for TypeView {
         Str::default()
     }
 
+    fn text(&self) -> Str {
+        let name = self.0.upgrade().map(|entry| entry.name.clone());
+        format!("type '{}'", name.unwrap_or_default()).into()
+    }
+
     fn attribute(&self, name: &str) -> Option<Value> {
         let entry = self.0.upgrade()?;
         match name {

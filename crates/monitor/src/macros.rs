@@ -119,7 +119,8 @@ pub(crate) fn text_of(value: &Value) -> String {
         Value::Number(number) => format_number(*number),
         Value::Boolean(boolean) => boolean.to_string(),
         Value::Array(_) | Value::Dictionary(_) => literal(value, 0),
-        Value::Function(_) | Value::Object(_) => format!("Object of type '{}'", value.type_name()),
+        Value::Function(_) => "Object of type 'Function'".to_owned(),
+        Value::Object(object) => object.text().as_str().to_owned(),
     }
 }
 
@@ -181,7 +182,8 @@ pub(crate) fn evaluate(
         let Some(text) = arguments.first() else {
             return Err(CallError::new("Too few arguments for function 'macro'"));
         };
-        resolve(&inner, text, &mut None, Escape::No, level + 1)
+        let text = Value::from(text_of(text));
+        resolve(&inner, &text, &mut None, Escape::No, level + 1)
             .map_err(|error| CallError::new(error.to_string()))
     });
     entries.push(("macro".into(), Value::Function(lookup)));

@@ -139,6 +139,11 @@ pub trait ObjectView: Send + Sync + fmt::Debug {
     /// The names of all attributes, in the order in which to show them.
     fn attribute_names(&self) -> Vec<Str>;
 
+    /// The object as text, as part of a string or of a command line.
+    fn text(&self) -> Str {
+        format!("Object of type '{}'", self.type_name()).into()
+    }
+
     /// Sets an attribute.
     ///
     /// # Errors

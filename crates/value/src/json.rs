@@ -50,7 +50,8 @@ pub fn from_json(text: &[u8]) -> Result<Value, JsonError> {
     from_json_with_depth(text, JSON_DEPTH_MAX)
 }
 
-/// Reads JSON that nests at most `depth_max` deep (never more than 127).
+/// Reads JSON that nests at most `depth_max` deep, which the stack of the caller must bear: a level
+/// takes less than 2 KiB.
 ///
 /// # Errors
 /// When the text is not one JSON value, or nests deeper than allowed.
@@ -64,6 +65,8 @@ pub fn from_json_with_depth(text: &[u8], depth_max: usize) -> Result<Value, Json
         }
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
+    // The seed counts.
+    deserializer.disable_recursion_limit();
     let value = Seed {
         depth_left: depth_max,
     }
@@ -362,5 +365,13 @@ mod tests {
             let pretty = from_json(to_json_pretty(&value).as_bytes()).unwrap();
             prop_assert!(pretty.equals(&back));
         }
+    }
+
+    #[test]
+    fn depth_is_what_the_caller_allows() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(from_json_with_depth(nested(600).as_bytes(), 600).is_ok());
+        assert!(from_json_with_depth(nested(601).as_bytes(), 600).is_err());
+        assert!(from_json(nested(33).as_bytes()).is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use bheka_value::{Value, from_json_with_depth};
 
 /// How deep a record may nest. The program wrote it itself, so only the reader's stack counts.
-const DEPTH_MAX: usize = 120;
+const DEPTH_MAX: usize = 600;
 
 /// Reads all records of a file.
 ///

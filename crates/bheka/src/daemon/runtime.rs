@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use bheka_lang::{LogLine, Runtime};
+use bheka_lang::{LogLine, Runtime, Sources};
 use bheka_model::{Board, LiveObject};
 use bheka_value::{Timestamp, Value};
 
 use super::clock;
+use crate::config::DiskSources;
 use crate::log::LogSinks;
 
 /// Live objects, the clock and the log.
@@ -35,5 +36,9 @@ impl Runtime for LiveRuntime {
     fn log(&self, line: LogLine) {
         self.logs
             .write(line.severity.into(), &line.facility, line.message);
+    }
+
+    fn sources(&self) -> Option<&'static dyn Sources> {
+        Some(&DiskSources)
     }
 }

@@ -76,10 +76,6 @@ impl DateTime {
             .ok_or_else(|| Fault::new("DateTime value is too far away to be shown."))?;
         Ok(civil.format(format))
     }
-
-    pub(crate) fn to_text(&self) -> String {
-        self.format("%Y-%m-%d %H:%M:%S %z").unwrap_or_default()
-    }
 }
 
 /// How many whole cycles a number lies outside a range.
@@ -108,6 +104,11 @@ impl ObjectView for DateTime {
 
     fn object_name(&self) -> Str {
         Str::default()
+    }
+
+    fn text(&self) -> Str {
+        let text = self.format("%Y-%m-%d %H:%M:%S %z");
+        text.unwrap_or_default().into()
     }
 
     fn attribute(&self, name: &str) -> Option<Value> {

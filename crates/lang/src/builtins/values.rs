@@ -1,6 +1,6 @@
 //! Conversions, type reflection, JSON, and the methods of all values.
 
-use bheka_value::{Callable, JSON_DEPTH_MAX, Value, from_json_with_depth};
+use bheka_value::{Callable, MAX_NESTING, Value, from_json_with_depth};
 
 use super::{Row, exact, variadic};
 use crate::convert::{not_an, script_json, to_flag, to_number, to_text};
@@ -150,7 +150,7 @@ fn log(c: &Call<'_>) -> Outcome {
 fn decode(c: &Call<'_>) -> Outcome {
     let text = to_text(c.argument(0));
     c.run.decodes(&text)?;
-    from_json_with_depth(text.as_bytes(), JSON_DEPTH_MAX.max(100))
+    from_json_with_depth(text.as_bytes(), MAX_NESTING)
         .map_err(|error| Fault::new(error.to_string()))
 }
 

@@ -212,6 +212,10 @@ fn navigation(run: &Run<'_>, context: &Value, name: &str) -> Option<Value> {
         return None;
     }
     let host = draft.get("host_name")?;
+    // While the body is evaluated, neither the full name nor the host is there.
+    if !draft.read().name.contains('!') {
+        return Some(Value::Empty);
+    }
     Some(run.object("Host", &to_text(&host)).unwrap_or_default())
 }
 

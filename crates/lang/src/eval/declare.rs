@@ -78,7 +78,7 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
         .into());
     }
     check_item(&item)?;
-    if !env.registry.is_open() {
+    if !env.registry.is_open() || frame.run.committing {
         let fault = Fault::new("Objects may not be created outside of an activation context.");
         return Err(fault.located(|| item.location.clone()).into());
     }

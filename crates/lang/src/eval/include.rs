@@ -26,11 +26,9 @@ pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
             let pattern = pattern_text(frame, pattern.as_deref())?;
             let root = absolute(frame, &path)?;
             let origin = inherited(frame);
-            for file in files::recursive(frame.run, sources(frame)?, &root, &pattern, files::FILE)?
-            {
-                include_file(frame, &file, origin.clone())?;
-            }
-            Ok(Value::Empty)
+            let sources = sources(frame)?;
+            let files = files::recursive(frame.run, sources, &root, &pattern, files::FILE)?;
+            include_all(frame, &files, &origin)
         }
         ExprKind::IncludeZones { tag, path, pattern } => {
             let package = to_text(&eval(frame, tag)?);
@@ -135,16 +133,24 @@ fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
     if found.is_empty() && !has_wildcard {
         return Err(not_in_directory(frame, path, &full).into());
     }
-    for file in found.iter().filter(|file| sources.is_file(file)) {
-        include_file(frame, file, origin.clone())?;
+    let files: Vec<String> = found.into_iter().filter(|path| sources.is_file(path)).collect();
+    include_all(frame, &files, &origin)
+}
+
+/// One file after the other; the value is that of the last.
+fn include_all(frame: &mut Frame<'_>, files: &[String], origin: &Origin) -> Eval {
+    let mut last = Value::Empty;
+    for file in files {
+        last = include_file(frame, file, origin.clone())?;
     }
-    Ok(Value::Empty)
+    Ok(last)
 }
 
 fn include_zones(frame: &mut Frame<'_>, package: &Str, path: &str, pattern: &str) -> Eval {
     let root = absolute(frame, path)?;
     let sources = sources(frame)?;
     let entries = files::list(sources, &root)?;
+    let mut last = Value::Empty;
     for entry in entries.iter().filter(|entry| entry.is_dir) {
         let origin = Origin {
             zone: Some(Str::from(&entry.name)),
@@ -152,11 +158,10 @@ fn include_zones(frame: &mut Frame<'_>, package: &Str, path: &str, pattern: &str
             directory: None,
         };
         let directory = format!("{root}/{}", entry.name);
-        for file in files::recursive(frame.run, sources, &directory, pattern, files::FILE)? {
-            include_file(frame, &file, origin.clone())?;
-        }
+        let files = files::recursive(frame.run, sources, &directory, pattern, files::FILE)?;
+        last = include_all(frame, &files, &origin)?;
     }
-    Ok(Value::Empty)
+    Ok(last)
 }
 
 /// Reads, parses and evaluates a file.
@@ -186,20 +191,35 @@ fn run_text(frame: &mut Frame<'_>, path: &str, text: &str, origin: Origin) -> Ev
             return Ok(Value::Empty);
         }
     }
-    let mut inner = Frame::new(frame.run, &source);
-    for statement in &source.block {
-        if let Err(stop) = eval(&mut inner, statement) {
-            keeper.keep(stop.into_fault().into(), statement)?;
+    within(frame, &source, |frame| {
+        let mut last = Value::Empty;
+        for statement in &source.block {
+            match eval(frame, statement) {
+                Ok(value) => last = value,
+                Err(stop) => {
+                    let keeper = &frame.run.keeper;
+                    keeper.keep(stop.into_fault().into(), statement)?;
+                }
+            }
         }
-    }
-    Ok(Value::Empty)
+        Ok(last)
+    })
 }
 
-/// Evaluates a text with scopes of its own.
-pub(crate) fn run_source(frame: &mut Frame<'_>, source: &Arc<Source>) -> Eval {
-    let mut inner = Frame::new(frame.run, source);
-    match eval_block(&mut inner, &source.block) {
-        Ok(_) => Ok(Value::Empty),
-        Err(stop) => Err(stop.into_fault().into()),
-    }
+/// Evaluates a text where it is included: it sees, and adds to, the variables of the place, and
+/// `this` is the same.
+fn run_source(frame: &mut Frame<'_>, source: &Arc<Source>) -> Eval {
+    within(frame, source, |frame| eval_block(frame, &source.block))
+        .map_err(|stop| stop.into_fault().into())
+}
+
+fn within<'r>(
+    frame: &mut Frame<'r>,
+    source: &Arc<Source>,
+    work: impl FnOnce(&mut Frame<'r>) -> Eval,
+) -> Eval {
+    let outer = std::mem::replace(&mut frame.source, Arc::clone(source));
+    let result = work(frame);
+    frame.source = outer;
+    result
 }

@@ -55,7 +55,7 @@ pub(super) fn apply_rules(
         index.add(at, assign.filter(|_| rule.expr.for_loop.is_none()));
     }
     let results = parallel(drafts, env.threads, |chunk| {
-        let run = Run::new(env, sources);
+        let run = Run::committing(env, sources);
         let mut results = Vec::new();
         let mut candidates = Vec::new();
         for draft in chunk {
@@ -426,7 +426,7 @@ pub(super) fn assign_groups(
         index.add(at, conditions.assign.as_deref());
     }
     let faults = parallel(drafts, env.threads, |chunk| {
-        let run = Run::new(env, sources);
+        let run = Run::committing(env, sources);
         let mut faults = Vec::new();
         let mut candidates = Vec::new();
         for draft in chunk {

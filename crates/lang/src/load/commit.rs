@@ -129,7 +129,7 @@ pub(super) enum Made {
 fn commit_type(run: &Run<'_>, items: &[&Arc<Item>], report: &mut Report) -> Vec<Arc<Draft>> {
     let (env, sources) = (run.env, run.sources);
     let results = parallel(items, env.threads, |chunk| {
-        let run = Run::new(env, sources);
+        let run = Run::committing(env, sources);
         chunk
             .iter()
             .map(|item| {
