@@ -61,22 +61,50 @@ impl Diagnostic {
 /// The source lines of `span` with lines of `^` under the marked part, and two lines before and
 /// after, as Icinga 2 shows the place of an error. Control characters are shown as blanks.
 pub fn excerpt(source: &str, span: Span) -> String {
-    render(source, span, |_| String::new())
+    excerpt_with(&LineIndex::new(source), source, span)
+}
+
+/// As [`excerpt`], with the lines of `source` at hand.
+pub fn excerpt_with(index: &LineIndex, source: &str, span: Span) -> String {
+    render(index, source, span, |_| String::new())
 }
 
 /// As [`excerpt`], each line with the name of the file and its number before it:
 /// `main.conf(3): x = 5`.
 pub fn excerpt_in(file: &str, source: &str, span: Span) -> String {
-    render(source, span, |line| format!("{file}({line}): "))
+    let index = LineIndex::new(source);
+    render(&index, source, span, |line| format!("{file}({line}): "))
 }
 
 /// Lines shown before and after the marked ones.
 const CONTEXT: u32 = 2;
 /// Marked lines shown from the start; of the rest of a long span only the last one is.
 const MAX_MARKED: u32 = 200;
+/// Bytes of a line from which on it is shown in part, the bytes shown, and those before the mark.
+const LONG_LINE: usize = 2000;
+const SHOWN: usize = 800;
+const SHOWN_BEFORE: usize = 200;
 
-fn render(source: &str, span: Span, prefix: impl Fn(u32) -> String) -> String {
-    let index = LineIndex::new(source);
+/// The part of a line around a column, and the number of bytes before it.
+fn window(text: &str, column: u32) -> (&str, u32) {
+    if text.len() <= LONG_LINE {
+        return (text, 0);
+    }
+    let column = usize::try_from(column).unwrap_or(usize::MAX);
+    let from = column.saturating_sub(SHOWN_BEFORE).min(text.len());
+    let whole = |at: usize| (0..=at).rev().find(|&at| text.is_char_boundary(at));
+    let from = whole(from).unwrap_or(0);
+    let to = whole((from + SHOWN).min(text.len())).unwrap_or(0);
+    let part = text.get(from..to).unwrap_or_default();
+    (part, u32::try_from(from).unwrap_or(0))
+}
+
+fn render(
+    index: &LineIndex,
+    source: &str,
+    span: Span,
+    prefix: impl Fn(u32) -> String,
+) -> String {
     let (first, first_column) = index.line_column(span.start);
     let last_offset = if span.end > span.start {
         span.end - 1
@@ -92,7 +120,11 @@ fn render(source: &str, span: Span, prefix: impl Fn(u32) -> String) -> String {
             continue;
         }
         let text = index.line_text(source, line);
-        let before = prefix(line);
+        let (text, skipped) = window(text, if line == first { first_column } else { 1 });
+        let mut before = prefix(line);
+        if skipped > 0 {
+            before.push('…');
+        }
         out.push_str(&before);
         out.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
         out.push('\n');
@@ -100,6 +132,7 @@ fn render(source: &str, span: Span, prefix: impl Fn(u32) -> String) -> String {
             out.extend(std::iter::repeat_n(' ', before.chars().count()));
             let start = if line == first { first_column } else { 1 };
             let end = if line == last { last_column } else { u32::MAX };
+            let (start, end) = (start.saturating_sub(skipped), end.saturating_sub(skipped));
             push_marker(&mut out, text, start, end, first == last);
         }
     }
@@ -123,4 +156,22 @@ fn push_marker(out: &mut String, text: &str, start: u32, end: u32, at_least_one:
         out.push('^');
     }
     out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_shown_around_the_mark() {
+        let source = format!("{}äXY{}\nnext\n", "ä".repeat(5000), "b".repeat(5000));
+        let start = u32::try_from(source.find('X').unwrap_or(0)).unwrap_or(0);
+        let text = excerpt(&source, Span { start, end: start + 2 });
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("…ä") && lines[0].len() < 1000);
+        let at = |line: &str, wanted: char| line.chars().position(|c| c == wanted);
+        assert_eq!(at(lines[0], 'X'), at(lines[1], '^'));
+        assert_eq!(lines[1].matches('^').count(), 2);
+        assert_eq!(lines[2], "next");
+    }
 }

@@ -54,6 +54,14 @@ impl LineIndex {
         (u32::try_from(line).unwrap_or(u32::MAX), offset - start + 1)
     }
 
+    /// The byte offset of a line and column as [`LineIndex::line_column`] counts them.
+    pub fn offset(&self, line: u32, column: u32) -> u32 {
+        let line = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+        let last = self.starts.last().copied().unwrap_or(0);
+        let start = self.starts.get(line).copied().unwrap_or(last);
+        start.saturating_add(column.saturating_sub(1))
+    }
+
     /// The first and last line and column of a span as Icinga 2 counts them in messages and object
     /// dumps (`lines 3:1-3:28`): both ends belong to it; columns are bytes from 1, but from 0 in
     /// the first line; an empty span at the start of a line (an unexpected new-line) has column 0.
