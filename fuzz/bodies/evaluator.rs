@@ -26,8 +26,25 @@ fn console(files: &MemorySources) -> Console {
 
 /// Words by which an input can change what outlives it; the others share a console.
 const LASTING: &[&str] = &[
-    "globals", "const", "namespace", "Internal", "object", "template", "apply", "include", "=>",
-    "function", "{{", "prototype", "this", "locals", "base", "using", "System", "Icinga", "Types",
+    "globals",
+    "const",
+    "namespace",
+    "Internal",
+    "object",
+    "template",
+    "apply",
+    "include",
+    "=>",
+    "function",
+    "{{",
+    "prototype",
+    "this",
+    "locals",
+    "base",
+    "using",
+    "System",
+    "Icinga",
+    "Types",
 ];
 
 /// What an input comes to, as text.
@@ -53,8 +70,11 @@ fn evaluate(text: &str, console: &mut Console) -> String {
             to_json(&value)
         }
         Err(error) => {
-            assert!(!error.message.is_empty());
-            assert!(error.message.len() <= MESSAGE_MAX, "{} bytes", error.message.len());
+            assert!(
+                error.message.len() <= MESSAGE_MAX,
+                "{} bytes",
+                error.message.len()
+            );
             format!("{} {:?}", error.message, error.is_syntax)
         }
     };
@@ -66,7 +86,7 @@ fn evaluate(text: &str, console: &mut Console) -> String {
 
 /// What must hold. The first byte tells whether the rest is a text or choices of a grammar.
 pub(crate) fn check(bytes: &[u8]) {
-    bheka_lang::limit_steps(STEPS_MAX);
+    bheka_lang::limit_evaluation(STEPS_MAX, 64 << 20);
     let Some((mode, rest)) = bytes.split_first() else {
         return;
     };

@@ -1,9 +1,9 @@
 //! Any text, and any expression of a grammar, as a filter of the API over a loaded configuration:
 //! it changes nothing, reveals nothing that is hidden, and comes out the same again.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use bheka_lang::{Filter, Globals, Load, MemorySources, load};
+use bheka_lang::{Console, ConsoleSettings, Filter, Globals, MemorySources};
 use bheka_value::{Timestamp, Value, to_json};
 
 use crate::grammar::Choices;
@@ -11,7 +11,7 @@ use crate::grammar::Choices;
 /// What no filter may tell.
 const SECRET: &str = "s3cr3t";
 
-const CONFIGURATION: &str = r#"
+const GLOBALS: &str = r#"
 const TicketSalt = "s3cr3t"
 globals.a = [ 1, "b", { k = 2 } ]
 globals.b = { a = 1, vars = [ "x" ] }
@@ -19,34 +19,40 @@ const c = "constant"
 globals.f = function(x) { globals.a.add(x) }
 globals.g = (x) use(b) => b.set("a", x)
 namespace d { k = [ 1 ] }
-template Host "t" { check_command = "dummy" }
+"#;
+
+const OBJECTS: &str = r#"
+Internal.run_with_activation_context(() => {
+template Host "t" { check_command = "x" }
 object CheckCommand "x" { command = [ "/bin/true" ], vars.a = [ 1 ] }
 object Host "a" { import "t", address = "192.0.2.1", vars.os = "Linux", vars.l = [ 1, 2 ] }
 object Host "b" { import "t", vars.d = { a = { b = "c" } }, groups = [ "g" ] }
 object HostGroup "g" { assign where host.vars.os == "Linux" }
-apply Service "s" to Host { check_command = "dummy", vars += host.vars, assign where true }
+apply Service "s" to Host { check_command = "x", vars += host.vars, assign where true }
 object ApiUser "k" { password = "s3cr3t", permissions = [ "*" ] }
 object User "x" { vars.a = 1 }
+})
 "#;
 
+/// A console in which the configuration is declared; its objects stay as long as it is there.
 fn configuration() -> &'static Globals {
     static LOADED: OnceLock<Globals> = OnceLock::new();
     LOADED.get_or_init(|| {
-        let sources = MemorySources::new([("/main.conf", CONFIGURATION)]);
-        let loaded = load(Load {
+        let mut console = Console::new(ConsoleSettings {
             catalogue: bheka_model::catalogue(),
-            sources: &sources,
+            sources: Arc::new(MemorySources::default()),
             include_dirs: Vec::new(),
-            files: vec!["/main.conf".to_owned()],
             constants: Vec::new(),
-            zone_dirs: Vec::new(),
             now: Timestamp(1_795_400_000.0),
-            track_modifications: false,
-            threads: 1,
         });
-        let errors: Vec<_> = loaded.diagnostics.iter().filter(|it| it.is_error()).collect();
-        assert!(errors.is_empty(), "{errors:?}");
-        loaded.globals
+        for text in [GLOBALS, OBJECTS] {
+            if let Err(error) = console.eval(text) {
+                panic!("{}", error.message);
+            }
+        }
+        let globals = console.globals();
+        std::mem::forget(console);
+        globals
     })
 }
 
@@ -101,10 +107,18 @@ fn has_objects(value: &Value, depth: usize) -> bool {
     match value {
         Value::Object(_) | Value::Function(_) => true,
         Value::Array(items) => {
-            depth > 20 || items.items().iter().any(|item| has_objects(item, depth + 1))
+            depth > 20
+                || items
+                    .items()
+                    .iter()
+                    .any(|item| has_objects(item, depth + 1))
         }
         Value::Dictionary(entries) => {
-            depth > 20 || entries.entries().values().any(|item| has_objects(item, depth + 1))
+            depth > 20
+                || entries
+                    .entries()
+                    .values()
+                    .any(|item| has_objects(item, depth + 1))
         }
         _ => false,
     }
@@ -112,7 +126,7 @@ fn has_objects(value: &Value, depth: usize) -> bool {
 
 /// What must hold. The first byte tells whether the rest is a text or choices of a grammar.
 pub(crate) fn check(bytes: &[u8]) {
-    bheka_lang::limit_steps(100_000);
+    bheka_lang::limit_evaluation(100_000, 64 << 20);
     let Some((mode, rest)) = bytes.split_first() else {
         return;
     };
@@ -136,7 +150,10 @@ pub(crate) fn check(bytes: &[u8]) {
     let before = BEFORE.get_or_init(state);
     let scope = objects();
     let first = outcome(&filter, &scope);
-    assert!(!first.contains(SECRET) || text.contains(SECRET), "{text}\n{first}");
+    assert!(
+        !first.contains(SECRET) || text.contains(SECRET),
+        "{text}\n{first}"
+    );
     assert_eq!(&state(), before, "{text}");
     if !["ptr", "random"].iter().any(|word| text.contains(word)) {
         assert_eq!(outcome(&filter, &scope), first, "{text}");

@@ -1,11 +1,12 @@
 //! Conversions between values as Icinga 2 makes them.
 
+use std::cell::Cell;
+
 use bheka_value::{MAX_NESTING, Str, Value, format_number, to_json};
 
-use crate::builtins::datetime::DateTime;
 use crate::fault::{Fault, Outcome};
 use crate::namespace::as_namespace;
-use crate::types::as_type;
+use crate::run::SIZE_MAX;
 
 /// The name of a value's type in error messages.
 pub(crate) fn kind_name(value: &Value) -> &str {
@@ -35,8 +36,11 @@ pub(crate) fn to_text(value: &Value) -> Str {
 }
 
 /// A value in the syntax of the language, numbers with six decimals.
+///
+/// Values are weighed before they are turned into text. For whoever forgets it: text that has become
+/// too large for a string ends there.
 fn write_config(value: &Value, out: &mut String, indent: usize, depth: usize) {
-    if depth > MAX_NESTING {
+    if depth > MAX_NESTING || out.len() > SIZE_MAX {
         return;
     }
     match value {
@@ -213,22 +217,28 @@ pub(crate) fn to_int64(number: f64) -> i64 {
 
 /// JSON as the language's own functions make it: objects and functions appear as their text.
 pub(crate) fn script_json(value: &Value) -> String {
-    to_json(&plain(value, 0))
+    to_json(&plain(value, 0, &Cell::new(PARTS_MAX)))
 }
 
-fn plain(value: &Value, depth: usize) -> Value {
-    if depth > MAX_NESTING {
+/// Parts of a value that become JSON; see [`write_config`].
+const PARTS_MAX: u32 = 1 << 22;
+
+
+fn plain(value: &Value, depth: usize, parts_left: &Cell<u32>) -> Value {
+    if depth > MAX_NESTING || parts_left.get() == 0 {
         return Value::Empty;
     }
+    parts_left.set(parts_left.get() - 1);
+    let plain = |item: &Value| plain(item, depth + 1, parts_left);
     match value {
         Value::Array(array) => {
-            Value::array(array.items().iter().map(|item| plain(item, depth + 1)))
+            Value::array(array.items().iter().map(plain))
         }
         Value::Dictionary(dictionary) => Value::dictionary(
             dictionary
                 .entries()
                 .into_iter()
-                .map(|(key, item)| (key, plain(&item, depth + 1))),
+                .map(|(key, item)| (key, plain(&item))),
         ),
         Value::Function(_) => Value::String(to_text(value)),
         Value::Object(_) => match as_namespace(value) {
@@ -236,7 +246,7 @@ fn plain(value: &Value, depth: usize) -> Value {
                 namespace
                     .entries()
                     .into_iter()
-                    .map(|(key, item)| (key, plain(&item, depth + 1))),
+                    .map(|(key, item)| (key, plain(&item))),
             ),
             None => Value::String(to_text(value)),
         },

@@ -67,9 +67,7 @@ impl Draft {
 
     /// What was filled in, when nobody else has the object.
     pub(crate) fn into_state(self) -> State {
-        self.state
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *self.write())
     }
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
@@ -284,6 +282,14 @@ pub(crate) fn location_value(location: &Location) -> Value {
         ("last_line", number(location.last_line)),
         ("last_column", number(location.last_column)),
     ])
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        bheka_value::drop_flat(std::mem::take(&mut state.attributes).into_values());
+        bheka_value::drop_flat(std::mem::take(&mut state.defaults).into_values());
+    }
 }
 
 impl fmt::Debug for Draft {

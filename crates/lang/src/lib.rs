@@ -47,7 +47,7 @@ pub use diag::{LangDiagnostic, LogLine, Severity};
 pub use env::Runtime;
 pub use filter::{FILTER_STEPS_MAX, Filter};
 pub use load::{Globals, Load, Loaded, ZoneDir, load};
-pub use run::limit_steps;
+pub use run::limit_evaluation;
 pub use sources::{DirEntry, MemorySources, SourceError, Sources};
 pub use stack::use_this_stack;
 

@@ -33,17 +33,24 @@ const SECRET_VARIABLE: &str = "TicketSalt";
 /// Bytes for each step where only the steps are given.
 const BYTES_A_STEP: u64 = 64;
 
-/// What [`limit_steps`] set.
-static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
+/// What [`limit_evaluation`] set.
+static STEPS_LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
+static BYTES_LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// From now on no evaluation in this process may take more steps than so many, whatever its own
-/// limit says. For tools that evaluate strange texts by the thousand, such as fuzzers.
-pub fn limit_steps(steps: u64) {
-    LIMIT.store(steps, Ordering::Relaxed);
+/// From now on no evaluation in this process may take more steps, or make more bytes of values,
+/// than so many, whatever its own limit says. For tools that evaluate strange texts by the
+/// thousand, such as fuzzers.
+pub fn limit_evaluation(steps: u64, bytes: u64) {
+    STEPS_LIMIT.store(steps, Ordering::Relaxed);
+    BYTES_LIMIT.store(bytes, Ordering::Relaxed);
 }
 
 fn steps_max(wanted: u64) -> u64 {
-    wanted.min(LIMIT.load(Ordering::Relaxed))
+    wanted.min(STEPS_LIMIT.load(Ordering::Relaxed))
+}
+
+fn bytes_max(wanted: u64) -> u64 {
+    wanted.min(BYTES_LIMIT.load(Ordering::Relaxed))
 }
 
 /// One thread of evaluation.
@@ -76,8 +83,8 @@ impl<'a> Run<'a> {
             depth: Cell::new(crate::stack::nesting()),
             steps_left: Cell::new(steps_max(STEPS_MAX)),
             steps_max: steps_max(STEPS_MAX),
-            bytes_left: Cell::new(BYTES_MAX),
-            bytes_max: BYTES_MAX,
+            bytes_left: Cell::new(bytes_max(BYTES_MAX)),
+            bytes_max: bytes_max(BYTES_MAX),
             keeper: Keeper::default(),
             sandboxed: false,
             may_look: false,
@@ -155,7 +162,7 @@ impl<'a> Run<'a> {
 
     fn limit(&mut self, steps: u64, bytes: u64) {
         self.steps_max = steps_max(steps);
-        self.bytes_max = bytes;
+        self.bytes_max = bytes_max(bytes);
         self.renew();
     }
 

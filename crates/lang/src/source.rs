@@ -85,24 +85,10 @@ impl Source {
 
     /// The marked lines for a message.
     pub(crate) fn excerpt(&self, location: &Location) -> String {
-        let start = self.offset(location.first_line, location.first_column);
-        let end = self
-            .offset(location.last_line, location.last_column)
-            .saturating_add(1);
-        bheka_syntax::excerpt(&self.text, Span { start, end })
-    }
-
-    fn offset(&self, line: u32, column: u32) -> u32 {
-        let mut at = 0usize;
-        for _ in 1..line {
-            match self.text.get(at..).and_then(|rest| rest.find('\n')) {
-                Some(next) => at += next + 1,
-                None => break,
-            }
-        }
-        u32::try_from(at)
-            .unwrap_or(u32::MAX)
-            .saturating_add(column.saturating_sub(1))
+        let start = self.lines.offset(location.first_line, location.first_column);
+        let last = self.lines.offset(location.last_line, location.last_column);
+        let end = last.saturating_add(1);
+        bheka_syntax::excerpt_with(&self.lines, &self.text, Span { start, end })
     }
 }
 

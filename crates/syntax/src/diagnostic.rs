@@ -99,12 +99,7 @@ fn window(text: &str, column: u32) -> (&str, u32) {
     (part, u32::try_from(from).unwrap_or(0))
 }
 
-fn render(
-    index: &LineIndex,
-    source: &str,
-    span: Span,
-    prefix: impl Fn(u32) -> String,
-) -> String {
+fn render(index: &LineIndex, source: &str, span: Span, prefix: impl Fn(u32) -> String) -> String {
     let (first, first_column) = index.line_column(span.start);
     let last_offset = if span.end > span.start {
         span.end - 1
@@ -166,7 +161,13 @@ mod tests {
     fn long_lines_are_shown_around_the_mark() {
         let source = format!("{}äXY{}\nnext\n", "ä".repeat(5000), "b".repeat(5000));
         let start = u32::try_from(source.find('X').unwrap_or(0)).unwrap_or(0);
-        let text = excerpt(&source, Span { start, end: start + 2 });
+        let text = excerpt(
+            &source,
+            Span {
+                start,
+                end: start + 2,
+            },
+        );
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("…ä") && lines[0].len() < 1000);
         let at = |line: &str, wanted: char| line.chars().position(|c| c == wanted);

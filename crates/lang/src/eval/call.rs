@@ -267,7 +267,12 @@ pub(super) fn eval_call(frame: &mut Frame<'_>, function: &Expr, arguments: &[Exp
     };
     if let Some(entry) = as_type(&callee) {
         let arguments = eval_arguments(frame, arguments)?;
-        return Ok(construct(frame.run, &entry, &arguments)?);
+        for argument in &arguments {
+            frame.run.weigh(argument)?;
+        }
+        let made = construct(frame.run, &entry, &arguments)?;
+        frame.run.made(&made)?;
+        return Ok(made);
     }
     let Value::Function(callable) = &callee else {
         return Err(not_callable(frame, function, this.as_ref(), &callee).into());

@@ -53,6 +53,7 @@ pub(super) fn eval_control(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
         ExprKind::Continue => Err(Stop::Continue),
         ExprKind::Throw(value) => {
             let value = eval(frame, value)?;
+            frame.run.weigh(&value)?;
             Err(Fault::script(to_text(&value).as_str()).into())
         }
         ExprKind::Try { body, handler } => match guarded(frame, body) {

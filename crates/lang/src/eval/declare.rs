@@ -37,7 +37,7 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
         .into());
     };
     let name = match &object.name {
-        Some(name) => to_text(&eval(frame, name)?),
+        Some(name) => super::eval_text(frame, name)?,
         None => Str::default(),
     };
     let location = frame.location(object.head);
@@ -204,7 +204,7 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
         return Err(refuse("'apply' is missing 'assign'/'for'".to_owned()).into());
     }
     let name = match &apply.name {
-        Some(name) => to_text(&eval(frame, name)?),
+        Some(name) => super::eval_text(frame, name)?,
         None => Str::default(),
     };
     frame.run.bytes(DECLARATION_BYTES)?;
@@ -271,11 +271,9 @@ pub(crate) fn run_item(frame: &mut Frame<'_>, item: &Item) -> Eval {
 }
 
 fn run_statements(frame: &mut Frame<'_>, item: &Item) -> Eval {
-    if !item.is_template {
-        if frame.run.env.registry.has_default_templates() {
-            for template in frame.run.env.registry.default_templates(&item.entry.name) {
-                run_item(frame, &template)?;
-            }
+    if !item.is_template && frame.run.env.registry.has_default_templates() {
+        for template in frame.run.env.registry.default_templates(&item.entry.name) {
+            run_item(frame, &template)?;
         }
     }
     if let Body::Apply(_, presets) = &item.body {

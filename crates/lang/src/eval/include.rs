@@ -7,7 +7,6 @@ use bheka_value::{Str, Suggester, Value, question};
 
 use super::{Frame, eval, eval_block};
 use crate::Sources;
-use crate::convert::to_text;
 use crate::doubt::Slip;
 use crate::fault::{Eval, Fault, Outcome};
 use crate::files;
@@ -18,11 +17,11 @@ pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
     frame.run.forbid_in_sandbox("Includes are")?;
     match &expr.kind {
         ExprKind::Include { path, search } => {
-            let path = to_text(&eval(frame, path)?);
+            let path = super::eval_text(frame, path)?;
             include(frame, &path, *search)
         }
         ExprKind::IncludeRecursive { path, pattern } => {
-            let path = to_text(&eval(frame, path)?);
+            let path = super::eval_text(frame, path)?;
             let pattern = pattern_text(frame, pattern.as_deref())?;
             let root = absolute(frame, &path)?;
             let origin = inherited(frame);
@@ -31,8 +30,8 @@ pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
             include_all(frame, &files, &origin)
         }
         ExprKind::IncludeZones { tag, path, pattern } => {
-            let package = to_text(&eval(frame, tag)?);
-            let path = to_text(&eval(frame, path)?);
+            let package = super::eval_text(frame, tag)?;
+            let path = super::eval_text(frame, path)?;
             let pattern = pattern_text(frame, pattern.as_deref())?;
             include_zones(frame, &package, &path, &pattern)
         }
@@ -42,7 +41,7 @@ pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
 
 fn pattern_text(frame: &mut Frame<'_>, pattern: Option<&Expr>) -> Eval<Str> {
     match pattern {
-        Some(pattern) => Ok(to_text(&eval(frame, pattern)?)),
+        Some(pattern) => Ok(super::eval_text(frame, pattern)?),
         None => Ok("*.conf".into()),
     }
 }

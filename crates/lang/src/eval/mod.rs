@@ -15,10 +15,11 @@ pub(crate) use reference::target as reference_target;
 use std::sync::Arc;
 
 use bheka_syntax::ast::{BinaryOp, Block, Expr, ExprKind, UnaryOp};
-use bheka_value::{Array, Value};
+use bheka_value::{Array, Str, Value};
 
 pub(crate) use frame::Frame;
 
+use crate::convert::to_text;
 use crate::cost::own_bytes;
 use crate::fault::{Eval, Fault, Stop};
 
@@ -48,6 +49,13 @@ pub(crate) fn eval(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
         }
         other => other,
     }
+}
+
+/// Evaluates an expression whose value is to become a text.
+fn eval_text(frame: &mut Frame<'_>, expr: &Expr) -> Eval<Str> {
+    let value = eval(frame, expr)?;
+    frame.run.weigh(&value)?;
+    Ok(to_text(&value))
 }
 
 /// Evaluates statements; the value is that of the last one.

@@ -1,5 +1,7 @@
 //! Operators and their typing.
 
+use std::cell::Cell;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bheka_syntax::ast::BinaryOp;
@@ -76,6 +78,15 @@ pub(crate) fn counted(run: &Run<'_>, operator: BinaryOp, left: &Value, right: &V
     }
     match operator {
         BinaryOp::In | BinaryOp::NotIn => run.weigh(right)?,
+        // Only arrays are looked into.
+        BinaryOp::Equal | BinaryOp::NotEqual => {
+            if let (Value::Array(l), Value::Array(r)) = (left, right)
+                && !Arc::ptr_eq(l, r)
+            {
+                run.weigh(left)?;
+                run.weigh(right)?;
+            }
+        }
         BinaryOp::Subtract => {
             let times = right.as_array().map_or(0, |items| items.len() as u64);
             run.weigh_times(left, times + 1)?;
@@ -280,57 +291,68 @@ pub(crate) fn greater(left: &Value, right: &Value) -> Outcome<bool> {
     compare(">", left, right)
 }
 
+/// Parts of values that one comparison may look at. Values are weighed before they are compared;
+/// this is for whoever forgets it.
+const PARTS_MAX: u32 = 1 << 24;
+
 fn compare(symbol: &str, left: &Value, right: &Value) -> Outcome<bool> {
-    compare_within(symbol, left, right, 0)
+    let ordering = order(symbol, left, right, 0, &Cell::new(PARTS_MAX))?;
+    Ok(match symbol {
+        "<" => ordering.is_some_and(Ordering::is_lt),
+        ">" => ordering.is_some_and(Ordering::is_gt),
+        "<=" => ordering.is_some_and(Ordering::is_le),
+        _ => ordering.is_some_and(Ordering::is_ge),
+    })
 }
 
-fn compare_within(symbol: &str, left: &Value, right: &Value, depth: usize) -> Outcome<bool> {
-    if depth > MAX_NESTING {
+/// Which of two values is less; nothing when neither is and they are not equal.
+fn order(
+    symbol: &str,
+    left: &Value,
+    right: &Value,
+    depth: usize,
+    parts_left: &Cell<u32>,
+) -> Outcome<Option<Ordering>> {
+    if depth > MAX_NESTING || parts_left.get() == 0 {
         return Err(Fault::new("Values nest too deep to be compared."));
     }
-    let decide = |ordering: Option<std::cmp::Ordering>| match symbol {
-        "<" => ordering.is_some_and(std::cmp::Ordering::is_lt),
-        ">" => ordering.is_some_and(std::cmp::Ordering::is_gt),
-        "<=" => ordering.is_some_and(std::cmp::Ordering::is_le),
-        _ => ordering.is_some_and(std::cmp::Ordering::is_ge),
-    };
+    parts_left.set(parts_left.get() - 1);
     if let (Value::String(left), Value::String(right)) = (left, right) {
-        return Ok(decide(Some(left.as_str().cmp(right.as_str()))));
+        return Ok(Some(left.as_str().cmp(right.as_str())));
     }
     if let Some((left, right)) = lenient_numbers(left, right) {
-        return Ok(decide(left.partial_cmp(&right)));
+        return Ok(left.partial_cmp(&right));
     }
     if let Some((left, right)) = dates(left, right)? {
-        return Ok(decide(left.partial_cmp(&right)));
+        return Ok(left.partial_cmp(&right));
     }
-    if let (Value::Array(left), Value::Array(right), "<" | ">") = (left, right, symbol) {
-        let (left, right) = (left.items(), right.items());
-        // The shorter one goes on with `null`.
-        let at = |items: &[Value], index: usize| items.get(index).cloned().unwrap_or_default();
-        for index in 0..left.len().max(right.len()) {
-            let (l, r) = (at(&left, index), at(&right, index));
-            if compare_within(symbol, &l, &r, depth + 1)? {
-                return Ok(true);
-            }
-            if compare_within(symbol, &r, &l, depth + 1)? {
-                return Ok(false);
-            }
+    let (Value::Array(left), Value::Array(right), "<" | ">") = (left, right, symbol) else {
+        return Err(refused(symbol, left, right));
+    };
+    let (left, right) = (left.items(), right.items());
+    // The shorter one goes on with `null`.
+    let at = |items: &[Value], index: usize| items.get(index).cloned().unwrap_or_default();
+    for index in 0..left.len().max(right.len()) {
+        let (l, r) = (at(&left, index), at(&right, index));
+        match order(symbol, &l, &r, depth + 1, parts_left)? {
+            Some(Ordering::Equal) | None => {}
+            decided => return Ok(decided),
         }
-        return Ok(false);
     }
-    Err(refused(symbol, left, right))
+    Ok(Some(Ordering::Equal))
 }
 
 /// `==`: numbers and booleans by value, strings by text, `null` like `""`, arrays item by item,
 /// everything else by identity.
 pub(crate) fn equal(left: &Value, right: &Value) -> bool {
-    equal_within(left, right, 0)
+    equal_within(left, right, 0, &Cell::new(PARTS_MAX))
 }
 
-fn equal_within(left: &Value, right: &Value, depth: usize) -> bool {
-    if depth > MAX_NESTING {
+fn equal_within(left: &Value, right: &Value, depth: usize, parts_left: &Cell<u32>) -> bool {
+    if depth > MAX_NESTING || parts_left.get() == 0 {
         return false;
     }
+    parts_left.set(parts_left.get() - 1);
     match (left, right) {
         (Value::Empty, Value::Empty) => true,
         (Value::Empty, Value::String(text)) | (Value::String(text), Value::Empty) => {
@@ -349,7 +371,7 @@ fn equal_within(left: &Value, right: &Value, depth: usize) -> bool {
                 && left
                     .iter()
                     .zip(&right)
-                    .all(|(l, r)| equal_within(l, r, depth + 1))
+                    .all(|(l, r)| equal_within(l, r, depth + 1, parts_left))
         }
         (Value::Dictionary(left), Value::Dictionary(right)) => Arc::ptr_eq(left, right),
         (Value::Function(left), Value::Function(right)) => {

@@ -18,6 +18,12 @@ pub(crate) struct Reference {
     index: Value,
 }
 
+impl Drop for Reference {
+    fn drop(&mut self) {
+        bheka_value::drop_flat([std::mem::take(&mut self.parent)]);
+    }
+}
+
 impl ObjectView for Reference {
     fn type_name(&self) -> &str {
         "Reference"

@@ -43,9 +43,36 @@ fn is_plain(value: &Value) -> bool {
 
 /// Whether a value of the object is one that nobody could write down.
 pub(super) fn is_endless(draft: &Draft) -> bool {
-    let state = draft.read();
-    let mut nested = state.attributes.values().filter(|value| !is_plain(value));
-    nested.any(|value| check_finite(value).is_err())
+    // An object may hold itself: it must not be locked while its values are looked through.
+    let nested: Vec<Value> = {
+        let state = draft.read();
+        let values = state.attributes.values();
+        values.filter(|value| !is_flat(value)).cloned().collect()
+    };
+    nested.iter().any(|value| check_finite(value).is_err())
+}
+
+/// Whether it surely is no value that nobody could write down: plain, or some plain ones.
+fn is_flat(value: &Value) -> bool {
+    const ITEMS_MAX: usize = 1000;
+    match value {
+        Value::Array(items) => {
+            let items = items.read();
+            items.len() < ITEMS_MAX && items.iter().all(is_short)
+        }
+        Value::Dictionary(entries) => {
+            let entries = entries.read();
+            entries.len() < ITEMS_MAX && entries.values().all(is_short)
+        }
+        other => is_plain(other),
+    }
+}
+
+fn is_short(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() < 1024,
+        other => is_plain(other),
+    }
 }
 
 impl Report {
