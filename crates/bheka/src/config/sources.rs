@@ -1,6 +1,8 @@
 //! The disk, as the language sees it.
 
 use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use bheka_lang::{DirEntry, SourceError, Sources};
@@ -9,16 +11,36 @@ use bheka_lang::{DirEntry, SourceError, Sources};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DiskSources;
 
-/// Larger files are no configuration: a device or a mistaken path must not fill the memory.
+/// Larger files are no configuration: a mistaken path must not fill the memory.
 const FILE_BYTES_MAX: u64 = 1 << 30;
+/// The same for what is no regular file: `/dev/zero` never ends.
+const STREAM_BYTES_MAX: u64 = 64 << 20;
 
 impl Sources for DiskSources {
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
         let data = fs::metadata(path)?;
-        if data.is_file() && data.len() > FILE_BYTES_MAX {
-            return Err(std::io::Error::from_raw_os_error(EFBIG).into());
+        // Who opens a named pipe waits for somebody to write into it, maybe for ever.
+        if data.file_type().is_fifo() && !is_descriptor(path) {
+            return Err(std::io::Error::other("it is a named pipe, not a file").into());
         }
-        Ok(fs::read(path)?)
+        let limit = if data.is_file() {
+            FILE_BYTES_MAX
+        } else {
+            STREAM_BYTES_MAX
+        };
+        let too_large = || std::io::Error::from_raw_os_error(EFBIG);
+        if data.len() > limit {
+            return Err(too_large().into());
+        }
+        // It may grow, or be endless, whatever its length says.
+        let mut bytes = Vec::new();
+        fs::File::open(path)?
+            .take(limit + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(too_large().into());
+        }
+        Ok(bytes)
     }
 
     fn is_file(&self, path: &str) -> bool {
@@ -44,12 +66,40 @@ impl Sources for DiskSources {
     }
 }
 
+/// Whether a path names a descriptor that is open already, such as standard input.
+fn is_descriptor(path: &str) -> bool {
+    ["/dev/stdin", "/dev/fd/", "/proc/self/fd/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
+}
+
 /// "File too large".
 const EFBIG: i32 = 27;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_never_ends_is_refused() {
+        let error = DiskSources.read("/dev/zero").expect_err("endless");
+        assert_eq!(error.code(), EFBIG);
+        assert_eq!(DiskSources.read("/dev/null").expect("empty"), b"");
+
+        let folder = tempfile::tempdir().expect("folder");
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let made = std::process::Command::new("mkfifo")
+            .arg(at("pipe"))
+            .status();
+        if made.is_ok_and(|status| status.success()) {
+            let error = DiskSources.read(&at("pipe")).expect_err("a pipe");
+            assert!(error.text().contains("named pipe"));
+        }
+        let sparse = fs::File::create(at("sparse")).expect("file");
+        sparse.set_len(FILE_BYTES_MAX + 1).expect("length");
+        let error = DiskSources.read(&at("sparse")).expect_err("large");
+        assert_eq!(error.code(), EFBIG);
+    }
 
     #[test]
     fn links_to_directories_are_directories() {
