@@ -250,6 +250,14 @@ impl Registry {
         groups.iter().filter(fits).cloned().collect()
     }
 
+    /// Makes room for so many more objects of a type.
+    pub(crate) fn reserve(&self, type_name: &Str, count: usize) {
+        let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+        objects.entry(type_name.clone()).or_default().reserve(count);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.reserve(count);
+    }
+
     /// Makes an object known under its full name.
     ///
     /// # Errors
@@ -287,7 +295,7 @@ impl Registry {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
         let of_type = objects.get(type_name).into_iter().flatten();
         let mut of_type: Vec<_> = of_type.collect();
-        of_type.sort_by(|(left, _), (right, _)| left.cmp(right));
+        of_type.sort_by_key(|(name, _)| *name);
         of_type.into_iter().map(|(_, draft)| draft_value(draft)).collect()
     }
 

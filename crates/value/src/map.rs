@@ -101,6 +101,10 @@ impl Map {
                 None
             }
             Err(at) => {
+                if entries.len() == entries.capacity() {
+                    // There are too many maps to let each keep room for twice as much.
+                    entries.reserve_exact(if entries.is_empty() { 4 } else { 2 });
+                }
                 entries.insert(at, (key, value));
                 None
             }

@@ -206,7 +206,14 @@ pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
                 continue;
             }
             Some(b'?') => 1,
-            Some(b'\\') if same(pattern.get(p + 1), text[t]) => 2,
+            // Only the wildcards can be escaped; elsewhere a backslash is one.
+            Some(b'\\') if matches!(pattern.get(p + 1), Some(b'*' | b'?')) => {
+                if pattern.get(p + 1) == Some(&text[t]) {
+                    2
+                } else {
+                    0
+                }
+            }
             byte if same(byte, text[t]) => 1,
             _ => 0,
         };
@@ -245,5 +252,12 @@ mod tests {
         assert!(wildcard("WEB*", "web1"));
         assert!(wildcard("web\\*", "WEB*"));
         assert!(!wildcard("Ä", "ä"));
+        assert!(!wildcard("b\\2", "b2"));
+        assert!(wildcard("b\\2", "b\\2"));
+        assert!(!wildcard("b\\*", "b\\2"));
+        assert!(!wildcard("b\\?", "b\\2"));
+        assert!(!wildcard("b\\\\2", "b\\2"));
+        assert!(!wildcard("\\\\*", "\\2"));
+        assert!(wildcard("\\\\*", "\\*"));
     }
 }

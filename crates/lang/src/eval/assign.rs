@@ -108,7 +108,7 @@ fn is_collection(value: &Value) -> bool {
 fn is_shared(frame: &Frame<'_>, expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Variable(name) => {
-            !frame.locals.read().contains_key(&**name) && !access::has_own_field(&frame.this, name)
+            !frame.locals.read().contains_key(name) && !access::has_own_field(&frame.this, name)
         }
         ExprKind::Index { base, .. } => is_shared(frame, base),
         ExprKind::Globals => true,
@@ -195,7 +195,7 @@ fn variable_place(
     if bound {
         return Ok(place_in_this(frame, index));
     }
-    if frame.locals.read().contains_key(&**name) {
+    if frame.locals.read().contains_key(name) {
         return Ok(Place {
             parent: frame.locals_value(),
             index,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bheka_syntax::ast::Expr;
-use bheka_value::schema::Naming;
+use bheka_value::schema::{Naming, TypeInfo};
 use bheka_value::{Map, Str, Value};
+use rustc_hash::FxHashMap;
 
 use super::Report;
 use super::commit::{self, Declared, Made};
@@ -13,10 +14,10 @@ use super::condition::{Reader, Roots, Test};
 use super::index::Index;
 use crate::convert::to_text;
 use crate::cost::DECLARATION_BYTES;
-use crate::draft::{Draft, State, draft_value};
+use crate::draft::{Draft, State, as_draft, draft_value};
 use crate::env::Env;
 use crate::eval::declare::check_item;
-use crate::eval::{Frame, eval};
+use crate::eval::{Frame, eval, ops};
 use crate::fault::{Fault, Stop};
 use crate::registry::{Body, GroupRule, Item, Rule};
 use crate::run::Run;
@@ -58,6 +59,7 @@ pub(super) fn apply_rules(
         let run = Run::committing(env, sources);
         let mut results = Vec::new();
         let mut candidates = Vec::new();
+        let mut instances = Vec::new();
         for draft in chunk {
             let roots = target_roots(env, draft);
             index.candidates(&roots, &mut candidates);
@@ -70,11 +72,17 @@ pub(super) fn apply_rules(
                     draft,
                     roots: &roots,
                 };
-                attempt.apply(&mut results);
+                attempt.apply(&mut instances);
+            }
+            // Bodies may change the target, and must not decide whether other rules match.
+            for instance in instances.drain(..) {
+                run.renew();
+                results.push(instance.and_then(|item| make(&run, item)));
             }
         }
         results
     });
+    env.registry.reserve(&entry.name, results.len());
     let mut made = Vec::with_capacity(results.len());
     for result in results {
         let trouble = match result {
@@ -96,9 +104,16 @@ pub(super) fn apply_rules(
             }
         }
     }
-    for rule in rules.iter().filter(|rule| rule.seen.failed.load(Ordering::Acquire)) {
+    for rule in rules
+        .iter()
+        .filter(|rule| rule.seen.failed.load(Ordering::Acquire))
+    {
         let is_plain = rule.expr.for_loop.is_none();
-        let name = if is_plain { rule.name.clone() } else { "*".into() };
+        let name = if is_plain {
+            rule.name.clone()
+        } else {
+            "*".into()
+        };
         report.missing(&entry.name, &name);
     }
     made
@@ -176,6 +191,9 @@ impl Conditions {
 /// what is rare is boxed.
 type Applied = Result<(Arc<Draft>, bool), Box<Trouble>>;
 
+/// What is to be made for a target.
+type Instance = Result<Item, Box<Trouble>>;
+
 /// Why there is none.
 enum Trouble {
     Fault(Fault),
@@ -199,7 +217,7 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn apply(&self, results: &mut Vec<Applied>) {
+    fn apply(&self, results: &mut Vec<Instance>) {
         let rule = self.rule;
         let Some(for_loop) = &rule.expr.for_loop else {
             match self.conditions.hold(self.roots) {
@@ -274,7 +292,7 @@ impl<'a> Attempt<'a> {
         Frame::with(self.run, &self.rule.source, self.scope(), this)
     }
 
-    fn instance_if(&self, frame: &mut Frame<'_>, name: Str, results: &mut Vec<Applied>) {
+    fn instance_if(&self, frame: &mut Frame<'_>, name: Str, results: &mut Vec<Instance>) {
         let expr = &self.rule.expr;
         // In a loop the variables of the loop may hide the target.
         let known = match &expr.for_loop {
@@ -303,7 +321,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn instance(&self, scope: &Map, name: Str, results: &mut Vec<Applied>) {
+    fn instance(&self, scope: &Map, name: Str, results: &mut Vec<Instance>) {
         let rule = self.rule;
         let counted = self
             .run
@@ -338,10 +356,15 @@ impl<'a> Attempt<'a> {
             results.push(Err(Trouble::fault(fault)));
             return;
         }
-        results.push(match commit::evaluate_item(self.run, &item) {
-            Made::Object(draft) => Ok((draft, item.ignore_on_error)),
-            other => Err(Box::new(Trouble::Object(other, item.name))),
-        });
+        results.push(Ok(item));
+    }
+}
+
+/// Evaluates the body of what a rule yields for a target.
+fn make(run: &Run<'_>, item: Item) -> Applied {
+    match commit::evaluate_item(run, &item) {
+        Made::Object(draft) => Ok((draft, item.ignore_on_error)),
+        other => Err(Box::new(Trouble::Object(other, item.name))),
     }
 }
 
@@ -423,7 +446,12 @@ pub(super) fn assign_groups(
         .collect();
     let mut index = Index::default();
     for (at, conditions) in conditions.iter().enumerate() {
-        index.add(at, conditions.assign.as_deref());
+        // Groups that were assigned a moment ago count.
+        let assign = conditions.assign.as_deref();
+        index.add(
+            at,
+            assign.filter(|tests| !tests.iter().any(|it| it.looks_at("groups"))),
+        );
     }
     let faults = parallel(drafts, env.threads, |chunk| {
         let run = Run::committing(env, sources);
@@ -444,6 +472,58 @@ pub(super) fn assign_groups(
     });
     for fault in faults {
         report.fault(env, fault);
+    }
+}
+
+/// How deep groups may nest; the model complains about more.
+const GROUPS_DEEP_MAX: usize = 20;
+
+/// A member of a group is a member of the groups of the group. Rules that look at `groups` see
+/// those, too.
+pub(super) fn extend_groups(env: &Env, entry: &TypeEntry, drafts: &[Arc<Draft>]) {
+    let of_members = |info: &TypeInfo| info.assign_target == Some(entry.name.as_str());
+    let mut types = env.types.iter();
+    let Some(kind) = types.find(|it| it.info.is_some_and(of_members)) else {
+        return;
+    };
+    let mut parents: FxHashMap<Str, Vec<Value>> = FxHashMap::default();
+    for group in env.registry.objects(&kind.name) {
+        let Some(group) = as_draft(&group) else {
+            continue;
+        };
+        let state = group.read();
+        if let Some(Value::Array(groups)) = state.attributes.get("groups")
+            && !groups.is_empty()
+        {
+            parents.insert(state.name.clone(), groups.items());
+        }
+    }
+    if parents.is_empty() {
+        return;
+    }
+    for draft in drafts {
+        let Some(Value::Array(groups)) = draft.get("groups") else {
+            continue;
+        };
+        let mut all = groups.items();
+        let direct = all.len();
+        let (mut from, mut depth) = (0, 0);
+        while from < all.len() && depth < GROUPS_DEEP_MAX {
+            let until = all.len();
+            for at in from..until {
+                let above = all[at].as_str().and_then(|name| parents.get(name));
+                for group in above.into_iter().flatten() {
+                    if !all.iter().any(|known| ops::equal(known, group)) {
+                        all.push(group.clone());
+                    }
+                }
+            }
+            (from, depth) = (until, depth + 1);
+        }
+        if all.len() > direct {
+            // The attribute is a list already.
+            let _ = draft.set("groups", Value::array(all));
+        }
     }
 }
 
@@ -478,7 +558,7 @@ fn assign_group(
         Some(Value::Array(groups)) => groups.items(),
         _ => Vec::new(),
     };
-    if !groups.iter().any(|old| crate::eval::ops::equal(old, &name)) {
+    if !groups.iter().any(|old| ops::equal(old, &name)) {
         let groups = groups.into_iter().chain([name]);
         draft.set("groups", Value::array(groups))?;
     }

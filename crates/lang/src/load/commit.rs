@@ -65,6 +65,7 @@ fn follow(
             .find(|(of, _)| same(of, entry))
             .map_or(&[][..], |(_, d)| d);
         apply::assign_groups(run, entry, drafts, report);
+        apply::extend_groups(run.env, entry, drafts);
         let targets = entry.info.map_or(&[][..], |info| info.apply_targets);
         let mut applied = Vec::new();
         for target in targets {
@@ -209,6 +210,8 @@ pub(super) fn evaluate_item(run: &Run<'_>, item: &Item) -> Made {
         name: item.name.clone(),
         zone: item.zone.clone(),
         package: item.package.clone(),
+        // Most have so many.
+        attributes: bheka_value::Map::with_capacity(12),
         ..State::default()
     };
     let draft = Draft::new(&item.entry, item.location.clone(), state);

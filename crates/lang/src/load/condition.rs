@@ -40,8 +40,10 @@ pub(super) enum Test {
 /// What a value must be so that a condition can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    /// It is this text, or a list with this text.
+    /// It is this text.
     Text(Path, Str),
+    /// It is a list with this text. Only lists can be looked into: all else is an error.
+    Member(Path, Str),
     /// It begins with this text, in any case of letters.
     Prefix(Path, Str),
 }
@@ -172,6 +174,18 @@ fn literal(expr: &Expr) -> Option<Value> {
 }
 
 impl Path {
+    /// Whether reading it is no error anywhere.
+    fn is_safe(&self) -> bool {
+        const EVERYWHERE: &[&str] = &["name", "display_name", "groups", "vars", "zone"];
+        match &self.fields[..] {
+            [] => true,
+            [attribute] => EVERYWHERE.contains(&attribute.as_str()),
+            // Deeper, there may be a text where the way expects a dictionary.
+            [attribute, _] => attribute.as_str() == "vars",
+            _ => false,
+        }
+    }
+
     /// What is there; `None` when only the evaluator knows.
     pub(super) fn read(&self, roots: Roots<'_>) -> Option<Value> {
         let root = roots.iter().find(|(name, _)| *name == self.root);
@@ -221,13 +235,43 @@ impl Test {
         })
     }
 
+    /// Whether it looks at an attribute of the target.
+    pub(super) fn looks_at(&self, attribute: &str) -> bool {
+        match self {
+            Self::Known(_) => false,
+            Self::Truth(path) | Self::Equal(path, _) | Self::In(_, path) | Self::Match(_, path) => {
+                path.fields
+                    .first()
+                    .is_some_and(|it| it.as_str() == attribute)
+            }
+            Self::Not(test) => test.looks_at(attribute),
+            Self::And(left, right) | Self::Or(left, right) => {
+                left.looks_at(attribute) || right.looks_at(attribute)
+            }
+        }
+    }
+
+    /// Whether it is no error anywhere: then it need not be evaluated everywhere.
+    fn never_fails(&self) -> bool {
+        match self {
+            Self::Known(_) => true,
+            Self::Truth(path) | Self::Equal(path, _) => path.is_safe(),
+            Self::In(..) | Self::Match(..) => false,
+            Self::Not(test) => test.never_fails(),
+            Self::And(left, right) | Self::Or(left, right) => {
+                left.never_fails() && right.never_fails()
+            }
+        }
+    }
+
     /// Keys of which one must fit if the test holds; `None` when there are no such.
     pub(super) fn keys(&self) -> Option<Vec<Key>> {
         match self {
-            Self::Equal(path, Value::String(text)) | Self::In(Value::String(text), path)
-                if !text.is_empty() =>
-            {
+            Self::Equal(path, Value::String(text)) if !text.is_empty() => {
                 Some(vec![Key::Text(path.clone(), text.clone())])
+            }
+            Self::In(Value::String(text), path) if !text.is_empty() => {
+                Some(vec![Key::Member(path.clone(), text.clone())])
             }
             Self::Match(pattern, path) => {
                 let end = pattern.find(['*', '?', '\\']).unwrap_or(pattern.len());
@@ -237,7 +281,9 @@ impl Test {
                 let prefix = prefix.to_ascii_lowercase();
                 Some(vec![Key::Prefix(path.clone(), prefix.into())])
             }
-            Self::And(left, right) => left.keys().or_else(|| right.keys()),
+            // What stands on the left is evaluated everywhere, and may be an error.
+            Self::And(left, right) if left.never_fails() => left.keys().or_else(|| right.keys()),
+            Self::And(left, _) => left.keys(),
             Self::Or(left, right) => {
                 let mut keys = left.keys()?;
                 keys.extend(right.keys()?);

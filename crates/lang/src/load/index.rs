@@ -21,6 +21,9 @@ struct Demands {
     path: Path,
     all: Vec<usize>,
     texts: FxHashMap<Str, Vec<usize>>,
+    /// Those that look into a list.
+    listed: Vec<usize>,
+    members: FxHashMap<Str, Vec<usize>>,
     prefixes: FxHashMap<Str, Vec<usize>>,
     /// How long the prefixes are, in bytes.
     lengths: FxHashSet<usize>,
@@ -39,11 +42,15 @@ impl Index {
             return;
         };
         for key in keys {
-            let (Key::Text(path, _) | Key::Prefix(path, _)) = &key;
+            let (Key::Text(path, _) | Key::Member(path, _) | Key::Prefix(path, _)) = &key;
             let demands = self.demands(path);
             demands.all.push(rule);
             match key {
                 Key::Text(_, text) => demands.texts.entry(text).or_default().push(rule),
+                Key::Member(_, text) => {
+                    demands.listed.push(rule);
+                    demands.members.entry(text).or_default().push(rule);
+                }
                 Key::Prefix(_, prefix) => {
                     demands.lengths.insert(prefix.len());
                     demands.prefixes.entry(prefix).or_default().push(rule);
@@ -59,6 +66,8 @@ impl Index {
                 path: path.clone(),
                 all: Vec::new(),
                 texts: FxHashMap::default(),
+                listed: Vec::new(),
+                members: FxHashMap::default(),
                 prefixes: FxHashMap::default(),
                 lengths: FxHashSet::default(),
             });
@@ -83,11 +92,16 @@ impl Demands {
     fn candidates(&self, roots: Roots<'_>, found: &mut Vec<usize>) {
         match self.path.read(roots) {
             Some(Value::Empty) => {}
-            Some(Value::String(text)) => self.fitting(&text, found),
+            Some(Value::String(text)) => {
+                self.fitting(&text, found);
+                found.extend(&self.listed);
+            }
             Some(Value::Array(items)) => {
                 for item in items.read().iter() {
                     match item {
-                        Value::String(text) => self.fitting(text, found),
+                        Value::String(text) => {
+                            found.extend(self.members.get(text.as_str()).into_iter().flatten());
+                        }
                         // What is equal to a text without being one, the conditions know.
                         _ => found.extend(&self.all),
                     }

@@ -10,7 +10,7 @@ mod share;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bheka_value::schema::Catalogue;
+use bheka_value::schema::{Catalogue, TypeInfo};
 use bheka_value::{Declaration, Doubts, Str, Timestamp, Value};
 
 pub(crate) use commit::commit;
@@ -380,31 +380,28 @@ fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
 /// What the model gets of drafts, in their order.
 fn declare_all(drafts: Vec<(Arc<Draft>, bool)>, threads: usize) -> Vec<Declaration> {
     // Each part shares values among its own objects.
-    let size = drafts.len().div_ceil(threads).max(1);
-    let mut parts = Vec::new();
-    let mut drafts = drafts.into_iter();
-    loop {
-        let part: Vec<_> = drafts.by_ref().take(size).collect();
-        if part.is_empty() {
-            break;
-        }
-        parts.push(part);
-    }
-    let declared = parts.into_par_iter().map(|part| {
-        let mut sharer = Sharer::default();
-        let declare = |(draft, ignore)| declare(draft, ignore, &mut sharer);
-        part.into_iter().filter_map(declare).collect::<Vec<_>>()
+    let part = drafts.len().div_ceil(threads).max(1);
+    let drafts = drafts.into_iter().filter_map(|(draft, ignore_on_error)| {
+        let info = draft.entry.info?;
+        Some((info, draft, ignore_on_error))
     });
-    let mut declared: Vec<Vec<Declaration>> = declared.collect();
-    match declared.len() {
-        1 => declared.pop().unwrap_or_default(),
-        _ => declared.into_iter().flatten().collect(),
-    }
+    drafts
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .with_min_len(part)
+        .map_init(Sharer::default, |sharer, (info, draft, ignore_on_error)| {
+            declare(info, draft, ignore_on_error, sharer)
+        })
+        .collect()
 }
 
 /// What the model gets of a draft.
-fn declare(draft: Arc<Draft>, ignore_on_error: bool, sharer: &mut Sharer) -> Option<Declaration> {
-    let type_info = draft.entry.info?;
+fn declare(
+    type_info: &'static TypeInfo,
+    draft: Arc<Draft>,
+    ignore_on_error: bool,
+    sharer: &mut Sharer,
+) -> Declaration {
     let location = draft.location.clone();
     // A function that captured the object keeps it as it is.
     let mut state = match Arc::try_unwrap(draft) {
@@ -419,10 +416,8 @@ fn declare(draft: Arc<Draft>, ignore_on_error: bool, sharer: &mut Sharer) -> Opt
     for (_, value) in state.attributes.iter_mut() {
         sharer.share(value);
     }
-    state.attributes.shrink_to_fit();
-    state.templates.shrink_to_fit();
     let short_name = state.short_name.unwrap_or_else(|| state.name.clone());
-    Some(Declaration {
+    Declaration {
         type_info,
         name: state.name,
         short_name,
@@ -433,5 +428,5 @@ fn declare(draft: Arc<Draft>, ignore_on_error: bool, sharer: &mut Sharer) -> Opt
         location,
         ignore_on_error,
         modifications: state.modifications,
-    })
+    }
 }
