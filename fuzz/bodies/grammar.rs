@@ -256,7 +256,7 @@ impl<'b> Choices<'b> {
                 self.expression(depth + 1);
                 self.say(")");
                 self.block(depth);
-                if self.byte() % 2 == 0 {
+                if self.byte().is_multiple_of(2) {
                     self.say("else");
                     self.block(depth);
                 }
@@ -264,7 +264,7 @@ impl<'b> Choices<'b> {
             8 => {
                 self.say("for (");
                 self.say_one(NAMES);
-                if self.byte() % 3 == 0 {
+                if self.byte().is_multiple_of(3) {
                     self.say("=>");
                     self.say_one(NAMES);
                 }
@@ -422,7 +422,7 @@ impl<'b> Choices<'b> {
 
     fn collection(&mut self, depth: usize) {
         let count = self.byte() % 4;
-        if self.byte() % 2 == 0 {
+        if self.byte().is_multiple_of(2) {
             self.say("[");
             for _ in 0..count {
                 self.expression(depth);

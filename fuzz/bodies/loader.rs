@@ -222,7 +222,7 @@ fn apply(choices: &mut Choices<'_>) {
     choices.say("apply");
     choices.say_one(&["Service", "Notification", "Dependency", "ScheduledDowntime"]);
     choices.say_one(&["\"a\"", "\"b\"", "\"x-\"", ""]);
-    if choices.byte() % 3 == 0 {
+    if choices.byte().is_multiple_of(3) {
         choices.say_one(&[
             "for (k in [ \"a\", \"b\" ])",
             "for (k => v in host.vars)",

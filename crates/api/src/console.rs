@@ -157,7 +157,11 @@ fn complaint(console: &Console, command: &str, error: &LangDiagnostic) -> Value 
 fn marked(place: &Columns, path: &str, text: &str) -> String {
     let before = path.len() + 2 + place.first as usize;
     let count = (place.last + 1).saturating_sub(place.first) as usize;
-    format!("{path}: {text}\n{}{}", " ".repeat(before), "^".repeat(count))
+    format!(
+        "{path}: {text}\n{}{}",
+        " ".repeat(before),
+        "^".repeat(count)
+    )
 }
 
 /// The columns of a place as Icinga 2 counts them: from 0 in the first line, from 1 in others. The

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bheka_lang::{Filter, Globals};
+use bheka_lang::{Filter, Globals, Guard};
 use bheka_model::ConfigObject;
 use bheka_value::schema::TypeInfo;
 use bheka_value::{CallError, Str, Value};
@@ -76,7 +76,7 @@ pub(crate) fn select<S: Source>(
     if params.has("filter") || found.is_empty() {
         let wanted = wanted_type(&types, params)?;
         if params.has("filter") {
-            let filter = UserFilter::new(params, source.globals())?;
+            let filter = UserFilter::new(params, source.globals(), user)?;
             for target in source.all(&wanted.name) {
                 let scope = source.scope(&target);
                 if covers(&grant, &scope)? && filter.holds(&scope)? {
@@ -147,15 +147,57 @@ fn wanted_type<'t>(types: &'t [TargetType], params: &Params) -> Result<&'t Targe
 }
 
 /// The parameters `filter` and `filter_vars`.
-struct UserFilter {
+struct UserFilter<'u> {
     filter: Filter,
+    rights: Rights<'u>,
     variables: Vec<(Str, Value)>,
     /// Constants and functions of the configuration.
     globals: Option<Globals>,
 }
 
-impl UserFilter {
-    fn new(params: &Params, globals: Option<Globals>) -> Result<Self, String> {
+/// What a user may see, for filters.
+struct Rights<'u> {
+    user: &'u ConfigObject,
+    globals: Option<Globals>,
+}
+
+impl Rights<'_> {
+    fn cover(&self, required: &str, scope: impl FnOnce() -> Value) -> bool {
+        permission::check(self.user, required).is_ok_and(|it| it.covers(scope).unwrap_or(false))
+    }
+}
+
+impl Guard for Rights<'_> {
+    fn variable(&self, name: &str) -> bool {
+        self.cover("variables", || {
+            let value = self.globals.as_ref().and_then(|it| it.get(name));
+            let value = value.unwrap_or_default();
+            let variable = Value::dictionary([
+                ("name", Value::string(name)),
+                ("type", Value::string(value.type_name())),
+                ("value", value),
+            ]);
+            Value::dictionary([("obj", variable.clone()), ("variable", variable)])
+        })
+    }
+
+    fn object(&self, object: &Value) -> bool {
+        let of = object.type_name().to_owned();
+        self.cover(&format!("objects/query/{of}"), || {
+            Value::dictionary([
+                ("obj".to_owned(), object.clone()),
+                (of.to_lowercase(), object.clone()),
+            ])
+        })
+    }
+}
+
+impl<'u> UserFilter<'u> {
+    fn new(
+        params: &Params,
+        globals: Option<Globals>,
+        user: &'u ConfigObject,
+    ) -> Result<Self, String> {
         let filter = Filter::compile(&params.last_text("filter")).map_err(|error| {
             let location = error
                 .location
@@ -174,6 +216,10 @@ impl UserFilter {
         };
         Ok(Self {
             filter,
+            rights: Rights {
+                user,
+                globals: globals.clone(),
+            },
             variables,
             globals,
         })
@@ -188,7 +234,7 @@ impl UserFilter {
             .map(|(name, value)| (name.as_str(), value.clone()))
             .collect();
         let outcome = match &self.globals {
-            Some(globals) => self.filter.eval_in(globals, &scope),
+            Some(globals) => self.filter.eval_guarded(globals, &scope, &self.rights),
             None => self.filter.eval(&scope),
         };
         match outcome {

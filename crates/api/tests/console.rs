@@ -390,7 +390,10 @@ fn no_script_runs_or_grows_without_end() {
             "var a = [ 1 ]; for (i in range(40)) { a = [ a, a ] }; a",
             "The result is too large to be sent",
         ),
-        ("var a = []; a.add(a); a.add(a); a", "The result is too large to be sent"),
+        (
+            "var a = []; a.add(a); a.add(a); a",
+            "The result is too large to be sent",
+        ),
         (
             "var a = []; var h = get_host(\"h\"); for (i in range(20000)) { a.add(h) }; a",
             "The result is too large to be sent",

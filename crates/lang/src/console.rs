@@ -272,6 +272,15 @@ impl Console {
         if let Some(error) = error {
             return Err(LangDiagnostic::of_text(&source, error));
         }
+        for apply in &parsed.applies {
+            if let Err(fault) = crate::eval::declare::apply_types(&self.env, &source, apply) {
+                let mut diagnostic = LangDiagnostic::error(&self.env, fault);
+                diagnostic.is_syntax = true;
+                let location = diagnostic.location.as_ref();
+                diagnostic.excerpt = location.map(|location| source.excerpt(location));
+                return Err(diagnostic);
+            }
+        }
         Ok(Arc::new(source))
     }
 

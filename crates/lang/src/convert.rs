@@ -223,7 +223,6 @@ pub(crate) fn script_json(value: &Value) -> String {
 /// Parts of a value that become JSON; see [`write_config`].
 const PARTS_MAX: u32 = 1 << 22;
 
-
 fn plain(value: &Value, depth: usize, parts_left: &Cell<u32>) -> Value {
     if depth > MAX_NESTING || parts_left.get() == 0 {
         return Value::Empty;
@@ -231,9 +230,7 @@ fn plain(value: &Value, depth: usize, parts_left: &Cell<u32>) -> Value {
     parts_left.set(parts_left.get() - 1);
     let plain = |item: &Value| plain(item, depth + 1, parts_left);
     match value {
-        Value::Array(array) => {
-            Value::array(array.items().iter().map(plain))
-        }
+        Value::Array(array) => Value::array(array.items().iter().map(plain)),
         Value::Dictionary(dictionary) => Value::dictionary(
             dictionary
                 .entries()

@@ -130,8 +130,59 @@ pub(crate) fn check_finite(value: &Value) -> Outcome<()> {
             "Value is too large: the limit is {VALUE_MAX} bytes, with each part counted as often as \
              it appears."
         ))),
-        Err(Excess::Deep) => Err(too_deep()),
+        Err(Excess::Deep) => Err(match cycle(value) {
+            Some(path) => Fault::script(format!(
+                "Cannot serialize object which recursively refers to itself. Attribute path which \
+                 leads to the cycle: {}",
+                path.join(" -> ")
+            )),
+            None => too_deep(),
+        }),
     }
+}
+
+/// The names on the way to a part that holds itself.
+fn cycle(value: &Value) -> Option<Vec<String>> {
+    // Values that share parts can have very many ways; a cycle is found soon or not at all.
+    let mut visits_left = 100_000u32;
+    let mut path = Vec::new();
+    find_cycle(value, &mut path, &mut visits_left)
+        .then(|| path.into_iter().map(|it| it.0).collect())
+}
+
+fn find_cycle(value: &Value, path: &mut Vec<(String, usize)>, visits_left: &mut u32) -> bool {
+    let children: Vec<(String, Value)> = match value {
+        Value::Array(array) => {
+            let items = array.items().into_iter().enumerate();
+            items.map(|(at, item)| (at.to_string(), item)).collect()
+        }
+        Value::Dictionary(dictionary) => {
+            let entries = dictionary.entries();
+            let entries = entries.iter();
+            entries
+                .map(|(key, item)| (key.as_str().to_owned(), item.clone()))
+                .collect()
+        }
+        _ => return false,
+    };
+    for (name, child) in children {
+        let address = match &child {
+            Value::Array(array) => std::sync::Arc::as_ptr(array).addr(),
+            Value::Dictionary(dictionary) => std::sync::Arc::as_ptr(dictionary).addr(),
+            _ => continue,
+        };
+        *visits_left = visits_left.saturating_sub(1);
+        if *visits_left == 0 || path.len() > MAX_NESTING {
+            return false;
+        }
+        let is_known = path.iter().any(|(_, above)| *above == address);
+        path.push((name, address));
+        if is_known || find_cycle(&child, path, visits_left) {
+            return true;
+        }
+        path.pop();
+    }
+    false
 }
 
 /// A value that nests too deep for what is to be done with it.

@@ -202,8 +202,7 @@ pub(crate) fn empty_group(env: &Env, group: &GroupRule) -> LangDiagnostic {
         "The 'assign where' of {} '{}' ({}) does not match anywhere",
         item.entry.name, item.name, item.location
     );
-    let mut finding =
-        LangDiagnostic::remark(Severity::Notice, "ApplyRule", "empty-group", message);
+    let mut finding = LangDiagnostic::remark(Severity::Notice, "ApplyRule", "empty-group", message);
     finding.location = Some(item.location.clone());
     finding.excerpt = env.excerpt(&item.location);
     finding.object = Some(Box::new((item.entry.name.clone(), item.name.clone())));
@@ -243,7 +242,7 @@ pub struct LogLine {
 impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/", self.severity)?;
-        if !self.facility.is_empty() {
+        if self.from_script || !self.facility.is_empty() {
             write!(f, "{}: ", self.facility)?;
         }
         f.write_str(&self.message)

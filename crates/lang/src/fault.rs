@@ -38,7 +38,9 @@ const MESSAGE_MAX: usize = 16 * 1024;
 
 fn shortened(mut message: String) -> String {
     if message.len() > MESSAGE_MAX {
-        let end = (0..=MESSAGE_MAX).rev().find(|&at| message.is_char_boundary(at));
+        let end = (0..=MESSAGE_MAX)
+            .rev()
+            .find(|&at| message.is_char_boundary(at));
         message.truncate(end.unwrap_or(0));
         message.push('…');
     }

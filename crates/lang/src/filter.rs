@@ -1,5 +1,6 @@
 //! Expressions of strangers: no side effects, and a budget.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bheka_value::schema::{Catalogue, TypeInfo};
@@ -15,6 +16,19 @@ use crate::source::{Origin, Source};
 /// Steps that one evaluation of a filter may take.
 pub const FILTER_STEPS_MAX: u64 = 1_000_000;
 
+/// Steps that all evaluations of a filter may take together: one request looks at all objects.
+const FILTER_STEPS_TOTAL: u64 = 1_000_000_000;
+
+/// What a filter may see beside its variables: an expression must not tell its author what he has
+/// no right to ask for.
+pub trait Guard {
+    /// Whether a global variable may be read. Others are as if they were not there.
+    fn variable(&self, name: &str) -> bool;
+
+    /// Whether `get_object()` may yield an object. Others are as if they were not there.
+    fn object(&self, object: &Value) -> bool;
+}
+
 /// Bytes that the values may take which one evaluation of a filter makes.
 const FILTER_BYTES_MAX: u64 = 16 << 20;
 
@@ -22,6 +36,8 @@ const FILTER_BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct Filter {
     source: Arc<Source>,
+    /// Steps that are left to all evaluations together.
+    steps_left: Arc<AtomicU64>,
 }
 
 impl Filter {
@@ -39,6 +55,7 @@ impl Filter {
         match error {
             None => Ok(Self {
                 source: Arc::new(compiled),
+                steps_left: Arc::new(AtomicU64::new(FILTER_STEPS_TOTAL)),
             }),
             Some(error) => {
                 let mut error = LangDiagnostic::of_text(&compiled, error);
@@ -65,7 +82,7 @@ impl Filter {
                 threads: 1,
             })
         });
-        self.run(env, scope)
+        self.run(env, scope, None)
     }
 
     /// Evaluates it with these variables and the globals of a configuration: constants,
@@ -74,18 +91,49 @@ impl Filter {
     /// # Errors
     /// Like [`Filter::eval`].
     pub fn eval_in(&self, globals: &Globals, scope: &[(&str, Value)]) -> Result<Value, CallError> {
-        self.run(&globals.env, scope)
+        self.run(&globals.env, scope, None)
     }
 
-    fn run(&self, env: &Arc<Env>, scope: &[(&str, Value)]) -> Result<Value, CallError> {
-        let run = Run::sandbox(env, FILTER_STEPS_MAX, FILTER_BYTES_MAX);
+    /// As [`Filter::eval_in`], for somebody who may not see all of the configuration.
+    ///
+    /// # Errors
+    /// Like [`Filter::eval`].
+    pub fn eval_guarded(
+        &self,
+        globals: &Globals,
+        scope: &[(&str, Value)],
+        guard: &dyn Guard,
+    ) -> Result<Value, CallError> {
+        self.run(&globals.env, scope, Some(guard))
+    }
+
+    fn run(
+        &self,
+        env: &Arc<Env>,
+        scope: &[(&str, Value)],
+        guard: Option<&dyn Guard>,
+    ) -> Result<Value, CallError> {
+        let before = self.steps_left.load(Ordering::Relaxed);
+        if before == 0 {
+            return Err(CallError::new(format!(
+                "Evaluation takes too long: the limit of {FILTER_STEPS_TOTAL} steps for all objects \
+                 together is exceeded."
+            )));
+        }
+        let mut run = Run::sandbox(env, FILTER_STEPS_MAX, FILTER_BYTES_MAX);
+        run.guard = guard;
+        let allowed = run.steps_left();
         let locals: Map = scope
             .iter()
             .map(|(name, value)| (Str::from(*name), value.clone()))
             .collect();
         let this = Value::dictionary::<&str>([]);
         let mut frame = Frame::with(&run, &self.source, locals, this);
-        eval_block(&mut frame, &self.source.block).map_err(|stop| stop.into_fault().into())
+        let outcome = eval_block(&mut frame, &self.source.block);
+        let used = allowed.saturating_sub(run.steps_left());
+        let left = before.saturating_sub(used);
+        self.steps_left.store(left, Ordering::Relaxed);
+        outcome.map_err(|stop| stop.into_fault().into())
     }
 }
 

@@ -45,7 +45,7 @@ pub use complete::{is_incomplete, word_start};
 pub use console::{Console, ConsoleSettings, Sandbox};
 pub use diag::{LangDiagnostic, LogLine, Severity};
 pub use env::Runtime;
-pub use filter::{FILTER_STEPS_MAX, Filter};
+pub use filter::{FILTER_STEPS_MAX, Filter, Guard};
 pub use load::{Globals, Load, Loaded, ZoneDir, load};
 pub use run::limit_evaluation;
 pub use sources::{DirEntry, MemorySources, SourceError, Sources};

@@ -296,7 +296,10 @@ impl Registry {
         let of_type = objects.get(type_name).into_iter().flatten();
         let mut of_type: Vec<_> = of_type.collect();
         of_type.sort_by_key(|(name, _)| *name);
-        of_type.into_iter().map(|(_, draft)| draft_value(draft)).collect()
+        of_type
+            .into_iter()
+            .map(|(_, draft)| draft_value(draft))
+            .collect()
     }
 
     /// All objects with their `ignore_on_error`, in the order of their making. They are no longer

@@ -10,6 +10,7 @@ use crate::Sources;
 use crate::doubt::Keeper;
 use crate::env::{Env, Runtime};
 use crate::fault::{Fault, Outcome};
+use crate::filter::Guard;
 use crate::namespace::{Namespace, namespace_value};
 
 /// How deep expressions may nest while they are evaluated; Icinga 2's limit.
@@ -29,6 +30,9 @@ const ITEMS_MAX: usize = 4 << 20;
 
 /// The global variable that nobody may read in a sandbox: whoever knows it can sign tickets.
 const SECRET_VARIABLE: &str = "TicketSalt";
+
+/// The global variables that every filter may read: library and constants.
+const ALWAYS_SEEN: [&str; 3] = ["System", "Types", "Icinga"];
 
 /// Bytes for each step where only the steps are given.
 const BYTES_A_STEP: u64 = 64;
@@ -69,6 +73,8 @@ pub(crate) struct Run<'a> {
     pub(crate) sandboxed: bool,
     /// In a sandbox: functions that only look may be called, marked as safe or not.
     pub(crate) may_look: bool,
+    /// In a sandbox: what of the configuration may be seen.
+    pub(crate) guard: Option<&'a dyn Guard>,
     /// Bodies and conditions are evaluated: no further objects can be declared.
     pub(crate) committing: bool,
     /// Where objects and the time come from instead of the environment's runtime.
@@ -88,6 +94,7 @@ impl<'a> Run<'a> {
             keeper: Keeper::default(),
             sandboxed: false,
             may_look: false,
+            guard: None,
             committing: false,
             runtime: None,
         }
@@ -265,7 +272,11 @@ impl<'a> Run<'a> {
     }
 
     fn hides(&self, name: &str) -> bool {
-        self.sandboxed && name == SECRET_VARIABLE
+        if !self.sandboxed {
+            return false;
+        }
+        let refused = |guard: &dyn Guard| !ALWAYS_SEEN.contains(&name) && !guard.variable(name);
+        name == SECRET_VARIABLE || self.guard.is_some_and(refused)
     }
 
     /// Refuses what has side effects in a sandbox.

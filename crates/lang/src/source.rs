@@ -85,7 +85,9 @@ impl Source {
 
     /// The marked lines for a message.
     pub(crate) fn excerpt(&self, location: &Location) -> String {
-        let start = self.lines.offset(location.first_line, location.first_column);
+        let start = self
+            .lines
+            .offset(location.first_line, location.first_column);
         let last = self.lines.offset(location.last_line, location.last_column);
         let end = last.saturating_add(1);
         bheka_syntax::excerpt_with(&self.lines, &self.text, Span { start, end })

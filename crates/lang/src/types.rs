@@ -4,7 +4,9 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bheka_value::schema::{Catalogue, DefaultValue, FieldInfo, FieldKind, Flags, Limit, Naming, TypeInfo};
+use bheka_value::schema::{
+    Catalogue, DefaultValue, FieldInfo, FieldKind, Flags, Limit, Naming, TypeInfo,
+};
 use bheka_value::{CallError, ObjectView, Str, Value};
 use rustc_hash::FxHashMap;
 

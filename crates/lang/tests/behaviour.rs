@@ -285,7 +285,10 @@ fn filters_have_a_budget() {
     ] {
         let error = filter(text, &[]).unwrap_err();
         let refused = ["not marked as safe", "side-effect free", "side-effect-free"];
-        assert!(refused.iter().any(|it| error.contains(it)), "{text}: {error}");
+        assert!(
+            refused.iter().any(|it| error.contains(it)),
+            "{text}: {error}"
+        );
     }
 }
 

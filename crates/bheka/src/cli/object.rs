@@ -26,9 +26,7 @@ pub(super) fn list(invocation: &Invocation, settings: &Settings) -> anyhow::Resu
         Err(_) => {
             let text = format!("Cannot open objects file '{}'.", path.display());
             say(Severity::Critical, "cli", &text);
-            bail!(
-                "Run '{PROGRAM} daemon -C' to validate config and generate the cache file."
-            );
+            bail!("Run '{PROGRAM} daemon -C' to validate config and generate the cache file.");
         }
     };
     let wanted = |option: &str, text: &str| {

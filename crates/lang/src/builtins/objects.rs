@@ -54,7 +54,12 @@ pub(super) const INTERNAL: &[Row] = &[exact(
 )];
 
 pub(super) const CONFIG_OBJECT: &[Row] = &[
-    exact("modify_attribute", &["attr", "value"], false, modify::modify),
+    exact(
+        "modify_attribute",
+        &["attr", "value"],
+        false,
+        modify::modify,
+    ),
     Row {
         name: "restore_attribute",
         // Icinga 2 names two arguments and takes one.
@@ -84,7 +89,9 @@ fn get_object(c: &Call<'_>) -> Outcome {
         Some(entry) => entry.name.clone(),
         None => to_text(c.argument(0)),
     };
-    Ok(c.run.object(&type_name, &name).unwrap_or_default())
+    let found = c.run.object(&type_name, &name);
+    let seen = |object: &Value| c.run.guard.is_none_or(|guard| guard.object(object));
+    Ok(found.filter(seen).unwrap_or_default())
 }
 
 fn given_type(c: &Call<'_>) -> Outcome<std::sync::Arc<crate::types::TypeEntry>> {

@@ -208,11 +208,7 @@ pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
             Some(b'?') => 1,
             // Only the wildcards can be escaped; elsewhere a backslash is one.
             Some(b'\\') if matches!(pattern.get(p + 1), Some(b'*' | b'?')) => {
-                if pattern.get(p + 1) == Some(&text[t]) {
-                    2
-                } else {
-                    0
-                }
+                2 * usize::from(pattern.get(p + 1) == Some(&text[t]))
             }
             byte if same(byte, text[t]) => 1,
             _ => 0,

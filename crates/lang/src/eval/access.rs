@@ -266,8 +266,10 @@ pub(crate) fn set_field(context: &Value, index: &Value, value: Value) -> Outcome
         {
             Ok(Change::default())
         }
-        Value::Function(_) => Err(Fault::script(format!("Attribute '{name}' does not exist."))
-            .code("unknown-attribute")),
+        Value::Function(_) => {
+            Err(Fault::script(format!("Attribute '{name}' does not exist."))
+                .code("unknown-attribute"))
+        }
         other => Err(crate::convert::not_an_object(other)),
     }
 }

@@ -132,7 +132,10 @@ fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
     if found.is_empty() && !has_wildcard {
         return Err(not_in_directory(frame, path, &full).into());
     }
-    let files: Vec<String> = found.into_iter().filter(|path| sources.is_file(path)).collect();
+    let files: Vec<String> = found
+        .into_iter()
+        .filter(|path| sources.is_file(path))
+        .collect();
     include_all(frame, &files, &origin)
 }
 

@@ -232,8 +232,12 @@ impl<'a> Attempt<'a> {
         let collection = match eval(&mut frame, &for_loop.collection) {
             Ok(collection) => collection,
             Err(stop) => {
-                let trouble = || stop.into_fault().message;
-                rule.seen.trouble.get_or_init(trouble);
+                let fault = stop.into_fault();
+                if fault.is_limit() {
+                    results.push(Err(Trouble::fault(fault.at(rule.location.clone()))));
+                    return;
+                }
+                rule.seen.trouble.get_or_init(|| fault.message);
                 return;
             }
         };

@@ -344,7 +344,9 @@ fn finish(env: &Arc<Env>, mut report: Report) -> Loaded {
             }
         }
         let empty = env.registry.unmatched_groups();
-        let empty = empty.iter().map(|group| crate::diag::empty_group(env, group));
+        let empty = empty
+            .iter()
+            .map(|group| crate::diag::empty_group(env, group));
         report.diagnostics.extend(empty);
     }
     let made = env.registry.take_made();
