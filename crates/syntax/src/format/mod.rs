@@ -1,8 +1,8 @@
 //! Source text → the same program in the one style.
 //!
-//! The text is taken apart into tokens and comments ([`pieces`]), brackets are matched and it is
-//! decided what could stand on one line ([`groups`]), and the pieces are written out with new
-//! blanks and line ends ([`layout`]). Tokens and comments themselves are never rewritten, apart
+//! The text is taken apart into tokens and comments (`pieces`), brackets are matched and it is
+//! decided what could stand on one line (`groups`), and the pieces are written out with new
+//! blanks and line ends (`layout`). Tokens and comments themselves are never rewritten, apart
 //! from blanks at line ends and before the lines of a comment. What can vanish are separators that
 //! a line end replaces.
 //!
@@ -10,7 +10,7 @@
 //! one was, at the edges of braces, after separators, and in lists; and they vanish only there.
 //!
 //! Nobody has to trust that: before the text is handed out it is parsed again, and it is refused
-//! when its tree ([`same`]), its words or its comments are not those of the original.
+//! when its tree (`same`), its words or its comments are not those of the original.
 
 mod groups;
 mod layout;
