@@ -18,6 +18,7 @@
 //! an object may take so many steps, values may grow so large; the error names the limit.
 
 mod builtins;
+mod check;
 mod complete;
 mod console;
 mod convert;
@@ -42,6 +43,7 @@ mod suggest;
 mod types;
 
 pub use complete::{is_incomplete, word_start};
+pub use check::check_text;
 pub use console::{Console, ConsoleSettings, Sandbox};
 pub use diag::{LangDiagnostic, LogLine, Severity};
 pub use env::Runtime;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use bheka_lang::LangDiagnostic;
 use bheka_value::Location;
 
 use crate::cli::print;
@@ -109,26 +110,12 @@ fn mark(before: usize, count: usize) -> String {
 
 /// `--syntax-only`
 pub(super) fn check_syntax(input: &Input) -> ExitCode {
-    let parsed = bheka_syntax::parse(&input.text);
-    let errors = parsed.diagnostics.into_iter();
-    let mut errors = errors.filter(|it| it.severity == bheka_syntax::Severity::Error);
-    let Some(error) = errors.next() else {
+    let found = bheka_lang::check_text(bheka_model::catalogue(), &input.name, &input.text);
+    let Some(error) = found.into_iter().find(LangDiagnostic::is_error) else {
         print("true\n");
         return ExitCode::SUCCESS;
     };
-    let lines = bheka_syntax::LineIndex::new(&input.text);
-    let (first_line, first_column) = lines.line_column(error.span.start);
-    let last = error.span.end.saturating_sub(1).max(error.span.start);
-    let (last_line, last_column) = lines.line_column(last);
-    let path = input.name.as_str().into();
-    let location = Location {
-        path,
-        first_line,
-        first_column,
-        last_line,
-        last_column,
-    };
-    let text = input.complaint(&error.message, Some(&location), |_| None);
+    let text = input.complaint(&error.message, error.location.as_ref(), |_| None);
     print(&format!("{text}\n"));
     ExitCode::FAILURE
 }

@@ -94,11 +94,6 @@ impl Target {
 
 fn print_log(console: &mut Console) {
     for line in console.take_log() {
-        let facility = if line.facility.is_empty() {
-            "config"
-        } else {
-            &line.facility
-        };
-        print(&format!("{}/{facility}: {}\n", line.severity, line.message));
+        print(&format!("{line}\n"));
     }
 }
