@@ -23,7 +23,7 @@ pub(crate) const ENTRY_BYTES: u64 = 64;
 /// Bytes of a collection, a function or a string, beside what it holds.
 pub(crate) const HEAD_BYTES: u64 = 64;
 /// Bytes of an object, a template or a rule before it is evaluated.
-pub(crate) const DECLARATION_BYTES: u64 = 512;
+const DECLARATION_BYTES: u64 = 512;
 /// Most that a value read from a text takes for each byte of that text (`[[],[],…`).
 const DECODED_BYTES: u64 = 40;
 
@@ -362,6 +362,13 @@ impl Run<'_> {
     pub(crate) fn parses(&self, bytes: usize) -> Outcome<()> {
         const STEPS_A_FILE: u64 = 100;
         self.steps(STEPS_A_FILE + bytes as u64 / 16)
+    }
+
+    /// Counts an object, a template or a rule.
+    pub(crate) fn declares(&self) -> Outcome<()> {
+        self.step()?;
+        self.bytes(DECLARATION_BYTES)?;
+        self.env.registry.declares()
     }
 
     /// Counts a pause.

@@ -95,6 +95,9 @@ struct Items {
     pending: Vec<Arc<Item>>,
 }
 
+/// Objects, templates and rules that one configuration may have: each takes a kilobyte or more.
+const DECLARATIONS_MAX: u32 = 20_000_000;
+
 /// Everything declared in one load, or at one console.
 #[derive(Default)]
 pub(crate) struct Registry {
@@ -106,6 +109,8 @@ pub(crate) struct Registry {
     made: Mutex<Vec<(Arc<Draft>, bool)>>,
     /// Open activation contexts: objects may be declared while there is one.
     contexts: AtomicU32,
+    /// Objects, templates and rules that were declared or made.
+    declared: AtomicU32,
     /// Whether there is any default template: asked for each object.
     has_defaults: AtomicBool,
 }
@@ -117,6 +122,22 @@ impl Registry {
 
     fn items_mut(&self) -> RwLockWriteGuard<'_, Items> {
         self.items.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an object, a template or a rule.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub(crate) fn declares(&self) -> Outcome<()> {
+        let before = self.declared.fetch_add(1, Ordering::Relaxed);
+        if before >= DECLARATIONS_MAX {
+            self.declared.store(DECLARATIONS_MAX, Ordering::Relaxed);
+            return Err(Fault::script(format!(
+                "Too much is declared: the limit of {DECLARATIONS_MAX} objects, templates and rules \
+                 is exceeded."
+            )));
+        }
+        Ok(())
     }
 
     pub(crate) fn open(&self) {
@@ -342,4 +363,21 @@ pub(crate) fn redefined(item: &Item, old: &Item) -> Fault {
     ))
     .code("redefined")
     .at(item.location.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declarations_are_limited() {
+        let registry = Registry::default();
+        registry
+            .declared
+            .store(DECLARATIONS_MAX - 1, Ordering::Relaxed);
+        assert!(registry.declares().is_ok());
+        for _ in 0..3 {
+            assert!(registry.declares().is_err_and(|fault| fault.is_limit()));
+        }
+    }
 }

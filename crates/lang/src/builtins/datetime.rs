@@ -140,7 +140,12 @@ fn format(c: &Call<'_>) -> Outcome {
         .as_object()
         .and_then(|object| object.as_any().downcast_ref::<DateTime>());
     let date = date.ok_or_else(|| not_an("DateTime", "self", c.this))?;
-    date.format(&to_text(c.argument(0))).map(Value::from)
+    let format = to_text(c.argument(0));
+    // A conversion of a few bytes may be padded to many.
+    let conversions = format.matches('%').count() as u64;
+    c.run
+        .bytes(conversions.saturating_mul(super::strftime::WIDTH_MAX as u64))?;
+    date.format(&format).map(Value::from)
 }
 
 /// `DateTime()`, `DateTime(seconds)`, `DateTime(y, m, d[, H, M, S])` in local time.

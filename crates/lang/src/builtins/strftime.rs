@@ -24,7 +24,7 @@ pub(super) struct Civil {
 }
 
 /// Bytes that a text may be padded to.
-const WIDTH_MAX: usize = 1024;
+pub(super) const WIDTH_MAX: usize = 1024;
 
 const WEEKDAYS: [&str; 7] = [
     "Sunday",

@@ -9,7 +9,7 @@ use bheka_value::{Modification, Str, Value};
 
 use super::{Frame, access, call, eval};
 use crate::convert::{kind_name, not_an_object, to_text};
-use crate::cost::{DECLARATION_BYTES, PLACE};
+use crate::cost::PLACE;
 use crate::draft::as_draft;
 use crate::env::Env;
 use crate::fault::{Eval, Fault, Outcome, Stop};
@@ -46,7 +46,7 @@ pub(super) fn eval_object(frame: &mut Frame<'_>, object: &Arc<ObjectExpr>) -> Ev
         .iter()
         .any(|e| matches!(e.kind, ExprKind::AssignWhere(_) | ExprKind::IgnoreWhere(_)));
     let env = Arc::clone(frame.run.env);
-    frame.run.bytes(DECLARATION_BYTES)?;
+    frame.run.declares()?;
     let scope = call::capture(frame, &object.captures)?;
     let item = Arc::new(Item {
         entry: Arc::clone(&entry),
@@ -207,7 +207,7 @@ pub(super) fn eval_apply(frame: &mut Frame<'_>, apply: &Arc<ApplyExpr>) -> Eval 
         Some(name) => super::eval_text(frame, name)?,
         None => Str::default(),
     };
-    frame.run.bytes(DECLARATION_BYTES)?;
+    frame.run.declares()?;
     let scope = call::capture(frame, &apply.captures)?;
     env.registry.add_rule(Rule {
         entry: Arc::clone(entry),

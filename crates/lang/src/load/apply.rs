@@ -13,7 +13,6 @@ use super::commit::{self, Declared, Made};
 use super::condition::{Reader, Roots, Test};
 use super::index::Index;
 use crate::convert::to_text;
-use crate::cost::DECLARATION_BYTES;
 use crate::draft::{Draft, State, as_draft, draft_value};
 use crate::env::Env;
 use crate::eval::declare::check_item;
@@ -327,11 +326,7 @@ impl<'a> Attempt<'a> {
 
     fn instance(&self, scope: &Map, name: Str, results: &mut Vec<Instance>) {
         let rule = self.rule;
-        let counted = self
-            .run
-            .step()
-            .and_then(|()| self.run.bytes(DECLARATION_BYTES));
-        if let Err(fault) = counted {
+        if let Err(fault) = self.run.declares() {
             results.push(Err(Trouble::fault(fault.at(rule.location.clone()))));
             return;
         }
