@@ -3,9 +3,11 @@
 //! * `cargo xtask test`: installs what the tests need (as root on Debian; otherwise names it),
 //!   then runs every check and all tests. This is what CI runs.
 //! * `cargo xtask docs`: writes `docs/objects.md` from the table of types.
+//! * `cargo xtask fuzz-seeds`: writes seed corpora for the fuzz targets from the golden cases.
 //! * `cargo xtask tidy`: layering, file lengths, banned calls, licences, dead links.
 
 mod packages;
+mod seeds;
 mod tidy;
 
 use std::io::Write as _;
@@ -25,9 +27,10 @@ fn main() -> ExitCode {
     {
         ["test"] => test(),
         ["docs"] => docs(&root()),
+        ["fuzz-seeds"] => seeds::write(&root()),
         ["tidy"] => tidy::check(&root()).map(|()| println!("tidy: everything in its place")),
         _ => {
-            eprintln!("usage: cargo xtask test | docs | tidy");
+            eprintln!("usage: cargo xtask test | docs | fuzz-seeds | tidy");
             return ExitCode::from(2);
         }
     };
