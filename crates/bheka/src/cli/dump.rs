@@ -44,9 +44,9 @@ mod tests {
         let read = records(br#"9:{"a":"b"},1:5,"#).expect("good");
         assert_eq!(read.len(), 2);
         assert_eq!(read[1].as_number(), Some(5.0));
-        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        let deep = format!("{}{}", "[".repeat(700), "]".repeat(700));
         assert_eq!(
-            records(format!("1000:{deep},1:5,").as_bytes()).map(|read| read.len()),
+            records(format!("1400:{deep},1:5,").as_bytes()).map(|read| read.len()),
             Some(1)
         );
         for bad in [
