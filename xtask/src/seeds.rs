@@ -17,7 +17,11 @@ pub(crate) fn write(root: &Path) -> anyhow::Result<()> {
     let (configurations, expressions) = sources(&root.join("testdata/dsl"))?;
     let all: Vec<&String> = configurations.iter().chain(&expressions).collect();
     for target in ["lexer", "parser", "format"] {
-        save(root, target, all.iter().map(|text| text.as_bytes().to_vec()))?;
+        save(
+            root,
+            target,
+            all.iter().map(|text| text.as_bytes().to_vec()),
+        )?;
     }
     let marked = |text: &String| [&[TEXT], text.as_bytes()].concat();
     save(root, "loader", configurations.iter().map(marked))?;

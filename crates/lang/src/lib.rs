@@ -42,8 +42,8 @@ mod stack;
 mod suggest;
 mod types;
 
-pub use complete::{is_incomplete, word_start};
 pub use check::check_text;
+pub use complete::{is_incomplete, word_start};
 pub use console::{Console, ConsoleSettings, Sandbox};
 pub use diag::{LangDiagnostic, LogLine, Severity};
 pub use env::Runtime;
