@@ -261,11 +261,15 @@ fn modulo(left: &Value, right: &Value) -> Outcome {
     let Value::Number(divisor) = right else {
         return Err(refused("%", left, right));
     };
-    let divisor = to_int32(*divisor);
-    if divisor == 0 {
+    if *divisor == 0.0 {
         return Err(zero_divisor("%"));
     }
     let left = to_int32(to_number(left)?);
+    let divisor = to_int32(*divisor);
+    if divisor == 0 {
+        // Of a fraction nothing is left; Icinga 2 is killed by the processor.
+        return Err(zero_divisor("%"));
+    }
     Ok(Value::Number(f64::from(left.wrapping_rem(divisor))))
 }
 
