@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use bheka_syntax::ast::Expr;
 use bheka_value::schema::{Catalogue, TypeInfo};
 use bheka_value::{CallError, Map, Str, Timestamp, Value};
 
@@ -11,7 +12,8 @@ use crate::env::{Env, Settings};
 use crate::eval::{Frame, eval_block};
 use crate::load::Globals;
 use crate::run::Run;
-use crate::source::{Origin, Source};
+use crate::source::{Origin, Source, each_child};
+use crate::stack::with_large_stack;
 
 /// Steps that one evaluation of a filter may take.
 pub const FILTER_STEPS_MAX: u64 = 1_000_000;
@@ -21,7 +23,7 @@ const FILTER_STEPS_TOTAL: u64 = 1_000_000_000;
 
 /// What a filter may see beside its variables: an expression must not tell its author what he has
 /// no right to ask for.
-pub trait Guard {
+pub trait Guard: Sync {
     /// Whether a global variable may be read. Others are as if they were not there.
     fn variable(&self, name: &str) -> bool;
 
@@ -36,6 +38,8 @@ const FILTER_BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct Filter {
     source: Arc<Source>,
+    /// Whether its expressions nest so deep that an ordinary stack might be too small.
+    is_deep: bool,
     /// Steps that are left to all evaluations together.
     steps_left: Arc<AtomicU64>,
 }
@@ -46,6 +50,10 @@ impl Filter {
     /// # Errors
     /// When it does not parse.
     pub fn compile(source: &str) -> Result<Self, LangDiagnostic> {
+        with_large_stack(|| Self::compile_here(source))
+    }
+
+    fn compile_here(source: &str) -> Result<Self, LangDiagnostic> {
         let parsed = bheka_syntax::parse(source);
         let compiled = Source::new("<API query>", source, parsed.block, Origin::default());
         let error = parsed
@@ -54,6 +62,7 @@ impl Filter {
             .find(|diagnostic| diagnostic.severity == bheka_syntax::Severity::Error);
         match error {
             None => Ok(Self {
+                is_deep: compiled.block.iter().any(|expr| is_higher(expr, DEEP)),
                 source: Arc::new(compiled),
                 steps_left: Arc::new(AtomicU64::new(FILTER_STEPS_TOTAL)),
             }),
@@ -113,6 +122,19 @@ impl Filter {
         scope: &[(&str, Value)],
         guard: Option<&dyn Guard>,
     ) -> Result<Value, CallError> {
+        if self.is_deep {
+            with_large_stack(|| self.run_here(env, scope, guard))
+        } else {
+            self.run_here(env, scope, guard)
+        }
+    }
+
+    fn run_here(
+        &self,
+        env: &Arc<Env>,
+        scope: &[(&str, Value)],
+        guard: Option<&dyn Guard>,
+    ) -> Result<Value, CallError> {
         let before = self.steps_left.load(Ordering::Relaxed);
         if before == 0 {
             return Err(CallError::new(format!(
@@ -135,6 +157,18 @@ impl Filter {
         self.steps_left.store(left, Ordering::Relaxed);
         outcome.map_err(|stop| stop.into_fault().into())
     }
+}
+
+/// Levels of expressions for which any stack has room.
+const DEEP: usize = 32;
+
+fn is_higher(expr: &Expr, levels: usize) -> bool {
+    let Some(levels) = levels.checked_sub(1) else {
+        return true;
+    };
+    let mut found = false;
+    each_child(expr, &mut |child| found = found || is_higher(child, levels));
+    found
 }
 
 struct NoTypes;

@@ -898,3 +898,31 @@ fn filters_see_what_their_author_may_see() {
     let error = closed.eval_guarded(&globals, &[], &Narrow).unwrap_err();
     assert!(error.message.contains("undefined script variable"));
 }
+
+/// The threads of the API have ordinary stacks.
+#[test]
+fn filters_need_no_large_stack() {
+    let shapes = [
+        ("!", ""),
+        ("(1 + ", ")"),
+        ("[ ", " ]"),
+        ("len(", ")"),
+        ("[ 1 ].contains(", ")"),
+        ("string(", ").len()"),
+        ("if (true) { ", " }"),
+        ("x[", "]"),
+        ("{{ ", " }}"),
+        ("[ x ].map(len).filter(len)[", "]"),
+        ("try { ", " } except { }"),
+    ];
+    let run = move || {
+        for (open, close) in shapes {
+            for levels in [50, 100, 149, 298, 990, 5_000] {
+                let text = format!("{}x{}", open.repeat(levels), close.repeat(levels));
+                let _ = sandboxed(&text);
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(2 << 20);
+    thread.spawn(run).unwrap().join().unwrap();
+}
