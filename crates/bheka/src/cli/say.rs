@@ -4,11 +4,21 @@ use std::io::{self, Write as _};
 
 use crate::log::{Severity, colors_wanted};
 
-/// Prints to standard output; a reader that has gone away is no error.
+/// Prints to standard output. A reader that has gone away is no error; a full disk is, and ends the
+/// program: whoever redirects the output would take half of it for the whole.
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        drop(out);
+        let _ = writeln!(
+            io::stderr(),
+            "critical/cli: cannot write the output: {error}"
+        );
+        std::process::exit(1);
+    }
 }
 
 /// An error with its causes. Many errors tell their cause themselves; then it is not told twice.

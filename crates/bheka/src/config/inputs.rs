@@ -134,8 +134,20 @@ impl<'s> Recorder<'s> {
         }
     }
 
-    fn note(&self, note: impl FnOnce(&mut Answers)) {
-        note(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner));
+    /// What was answered before, else what the sources say now.
+    fn ask<T: Clone>(
+        &self,
+        place: impl Fn(&mut Answers) -> &mut BTreeMap<String, T>,
+        key: &str,
+        sources: impl FnOnce() -> T,
+    ) -> T {
+        let answers = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = place(&mut answers()).get(key) {
+            return known.clone();
+        }
+        let answer = sources();
+        place(&mut answers()).insert(key.to_owned(), answer.clone());
+        answer
     }
 
     /// Writes down the inputs and what was read.
@@ -175,37 +187,23 @@ impl<'s> Recorder<'s> {
     }
 }
 
+/// What was read once is not read again: a load that is repeated for the places of its errors sees
+/// what it saw before, also if it came from a pipe or has changed since.
 impl Sources for Recorder<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
-        let answer = self.sources.read(path);
-        self.note(|it| {
-            it.files.insert(path.to_owned(), answer.clone());
-        });
-        answer
+        self.ask(|it| &mut it.files, path, || self.sources.read(path))
     }
 
     fn is_file(&self, path: &str) -> bool {
-        let answer = self.sources.is_file(path);
-        self.note(|it| {
-            it.is_file.insert(path.to_owned(), answer);
-        });
-        answer
+        self.ask(|it| &mut it.is_file, path, || self.sources.is_file(path))
     }
 
     fn list(&self, dir: &str) -> Result<Vec<DirEntry>, SourceError> {
-        let answer = self.sources.list(dir);
-        self.note(|it| {
-            it.lists.insert(dir.to_owned(), answer.clone());
-        });
-        answer
+        self.ask(|it| &mut it.lists, dir, || self.sources.list(dir))
     }
 
     fn env(&self, name: &str) -> Option<String> {
-        let answer = self.sources.env(name);
-        self.note(|it| {
-            it.env.insert(name.to_owned(), answer.clone());
-        });
-        answer
+        self.ask(|it| &mut it.env, name, || self.sources.env(name))
     }
 }
 
