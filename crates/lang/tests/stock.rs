@@ -37,7 +37,10 @@ fn same_objects_as_icinga() {
             track_modifications: threads == 1,
             threads,
         });
-        let errors: Vec<_> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+        // The group of Windows servers has no member there, which is worth a notice.
+        let grave = loaded.diagnostics.iter();
+        let grave = grave.filter(|it| it.severity != bheka_lang::Severity::Notice);
+        let errors: Vec<_> = grave.map(ToString::to_string).collect();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
         let declared: Vec<String> = loaded
             .declarations

@@ -17,16 +17,10 @@ use bheka_value::{Location, Timestamp, Value};
 use serde::Deserialize;
 
 /// Cases that do not hold, with the reason. One that holds must leave the list.
-const PENDING: &[(&str, &str)] = &[
-    (
-        "object.in.object",
-        "a body may declare objects: they are committed with the next ones",
-    ),
-    (
-        "svc.on.ignored",
-        "apply rules see a host before the model finds what is wrong with it",
-    ),
-];
+const PENDING: &[(&str, &str)] = &[(
+    "svc.on.ignored",
+    "apply rules see a host before the model finds what is wrong with it",
+)];
 
 #[derive(Deserialize)]
 struct Preludes {
