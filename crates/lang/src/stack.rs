@@ -72,7 +72,17 @@ pub(crate) fn parallel<I: Sync, T: Send>(
 ) -> Vec<T> {
     // Below this number of items a thread costs more than it gains.
     const WORTHWHILE: usize = 64;
-    if threads < 2 || items.len() < WORTHWHILE {
+    parallel_from(WORTHWHILE, items, threads, work)
+}
+
+/// The same for items that are worth a thread from another number on.
+pub(crate) fn parallel_from<I: Sync, T: Send>(
+    worthwhile: usize,
+    items: &[I],
+    threads: usize,
+    work: impl Fn(&[I]) -> Vec<T> + Sync,
+) -> Vec<T> {
+    if threads < 2 || items.len() < worthwhile {
         return work(items);
     }
     let size = items.len().div_ceil(threads * 4).max(1);

@@ -10,8 +10,9 @@ use crate::Sources;
 use crate::doubt::Slip;
 use crate::fault::{Eval, Fault, Outcome};
 use crate::files;
-use crate::load::{parse, parse_all};
+use crate::load::{Parsed, admit, admit_valid};
 use crate::source::{Origin, Source};
+use crate::stack::parallel_from;
 
 pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
     frame.run.forbid_in_sandbox("Includes are")?;
@@ -140,12 +141,58 @@ fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
 }
 
 /// One file after the other; the value is that of the last.
+///
+/// They are read and parsed some at a time on all cores, and evaluated in their order.
 fn include_all(frame: &mut Frame<'_>, files: &[String], origin: &Origin) -> Eval {
     let mut last = Value::Empty;
-    for file in files {
-        last = include_file(frame, file, origin.clone())?;
+    for files in files.chunks(READ_AHEAD) {
+        if files.len() == 1 || frame.run.env.threads < 2 {
+            for file in files {
+                last = include_file(frame, file, origin.clone())?;
+            }
+            continue;
+        }
+        let sources = sources(frame)?;
+        let read = parallel_from(2, files, frame.run.env.threads, |files| {
+            let read = |file: &String| parse_file(sources, file, origin.clone());
+            files.iter().map(read).collect()
+        });
+        // Before the first is evaluated: a directory that includes itself must not be parsed ahead
+        // without end.
+        for file in read.iter().flatten() {
+            frame.run.parses(file.len)?;
+        }
+        for file in read {
+            let file = file?;
+            last = run_parsed(frame, file.parsed)?;
+        }
     }
     Ok(last)
+}
+
+/// Files that are read and parsed before the first of them is evaluated.
+const READ_AHEAD: usize = 32;
+
+/// A file that was read and parsed.
+struct ParsedFile {
+    /// Bytes of it.
+    len: usize,
+    parsed: Parsed,
+}
+
+fn parse_file(sources: &dyn Sources, path: &str, mut origin: Origin) -> Outcome<ParsedFile> {
+    let bytes = read_file(sources, path)?;
+    origin.directory = Some(files::directory_of(path).to_owned());
+    Ok(ParsedFile {
+        len: bytes.len(),
+        parsed: Parsed::new(path, &files::decode(&bytes), origin),
+    })
+}
+
+fn read_file(sources: &dyn Sources, path: &str) -> Outcome<Vec<u8>> {
+    sources
+        .read(path)
+        .map_err(|error| Fault::new(format!("Could not open file '{path}': {error}")))
 }
 
 fn include_zones(frame: &mut Frame<'_>, package: &Str, path: &str, pattern: &str) -> Eval {
@@ -168,9 +215,7 @@ fn include_zones(frame: &mut Frame<'_>, package: &Str, path: &str, pattern: &str
 
 /// Reads, parses and evaluates a file.
 pub(crate) fn include_file(frame: &mut Frame<'_>, path: &str, mut origin: Origin) -> Eval {
-    let bytes = sources(frame)?
-        .read(path)
-        .map_err(|error| Fault::new(format!("Could not open file '{path}': {error}")))?;
+    let bytes = read_file(sources(frame)?, path)?;
     frame.run.parses(bytes.len())?;
     let text = files::decode(&bytes);
     origin.directory = Some(files::directory_of(path).to_owned());
@@ -179,14 +224,18 @@ pub(crate) fn include_file(frame: &mut Frame<'_>, path: &str, mut origin: Origin
 
 /// Parses and evaluates a text. While errors are kept, so are all of this one, and its warnings.
 fn run_text(frame: &mut Frame<'_>, path: &str, text: &str, origin: Origin) -> Eval {
+    run_parsed(frame, Parsed::new(path, text, origin))
+}
+
+fn run_parsed(frame: &mut Frame<'_>, parsed: Parsed) -> Eval {
     let keeper = &frame.run.keeper;
     if !keeper.is_on() {
-        let source = parse(frame.run.env, path, text, origin)?;
+        let source = admit_valid(frame.run.env, parsed)?;
         return run_source(frame, &source);
     }
-    let (source, diagnostics) = parse_all(frame.run.env, path, text, origin);
+    let (source, diagnostics) = admit(frame.run.env, parsed);
     if !diagnostics.is_empty() {
-        let slip = Slip::of_text(diagnostics, text);
+        let slip = Slip::of_text(diagnostics, &source.text);
         let broken = slip.is_error();
         keeper.add(slip);
         if broken {

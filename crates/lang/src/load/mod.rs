@@ -291,7 +291,12 @@ pub(crate) fn parse(
     text: &str,
     origin: Origin,
 ) -> Result<Arc<Source>, Stop> {
-    let (source, diagnostics) = parse_all(env, path, text, origin);
+    admit_valid(env, Parsed::new(path, text, origin))
+}
+
+/// Makes a parsed text known; the first error is the result where there are some.
+pub(crate) fn admit_valid(env: &Env, parsed: Parsed) -> Result<Arc<Source>, Stop> {
+    let (source, diagnostics) = admit(env, parsed);
     match diagnostics.into_iter().find(LangDiagnostic::is_error) {
         Some(error) => {
             let mut fault = Fault::script(error.message);
@@ -309,8 +314,31 @@ pub(crate) fn parse_all(
     text: &str,
     origin: Origin,
 ) -> (Arc<Source>, Vec<LangDiagnostic>) {
-    let parsed = bheka_syntax::parse(text);
-    let source = Arc::new(Source::new(path, text, parsed.block, origin));
+    admit(env, Parsed::new(path, text, origin))
+}
+
+/// A text that nobody knows of yet. Making it depends on the text alone, so that many can be made
+/// at once.
+pub(crate) struct Parsed {
+    source: Arc<Source>,
+    diagnostics: Vec<bheka_syntax::Diagnostic>,
+    applies: Vec<Arc<bheka_syntax::ast::ApplyExpr>>,
+}
+
+impl Parsed {
+    pub(crate) fn new(path: &str, text: &str, origin: Origin) -> Self {
+        let parsed = bheka_syntax::parse(text);
+        Self {
+            source: Arc::new(Source::new(path, text, parsed.block, origin)),
+            diagnostics: parsed.diagnostics,
+            applies: parsed.applies,
+        }
+    }
+}
+
+/// Makes a parsed text known, with everything that was wrong in it.
+pub(crate) fn admit(env: &Env, parsed: Parsed) -> (Arc<Source>, Vec<LangDiagnostic>) {
+    let source = parsed.source;
     env.add_source(&source);
     let diagnostics = parsed.diagnostics.into_iter();
     let diagnostics = diagnostics.map(|diagnostic| LangDiagnostic::of_text(&source, diagnostic));
