@@ -18,9 +18,9 @@ use crate::registry::Registry;
 use crate::source::Source;
 use crate::types::{TypeEntry, TypeTable};
 
-/// What the running daemon offers to functions of the configuration once it is loaded. Until it
-/// is attached (see [`crate::Globals::attach`]), they see the declarations and the time of
-/// loading.
+/// What the running daemon offers to functions of the configuration once it is loaded. While it
+/// loads, they see the drafts and the time of loading; between the end of the load, which hands
+/// over all objects, and [`crate::Globals::attach`] they see no object.
 pub trait Runtime: Send + Sync {
     /// The current time.
     fn now(&self) -> Timestamp;

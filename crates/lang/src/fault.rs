@@ -97,6 +97,12 @@ impl Fault {
         self.message.contains("the limit of ") && self.message.ends_with(" is exceeded.")
     }
 
+    /// Whether it is that a field of that name is not there.
+    pub(crate) fn lacks_field(&self, wanted: &str) -> bool {
+        let unknown = self.detail.as_ref().and_then(|it| it.unknown.as_ref());
+        matches!(unknown, Some(Unknown::Field { name, .. }) if name == wanted)
+    }
+
     /// Whether it is that a variable of that name is not there.
     pub(crate) fn lacks_variable(&self, wanted: &str) -> bool {
         let unknown = self.detail.as_ref().and_then(|it| it.unknown.as_ref());
@@ -157,7 +163,7 @@ impl From<Fault> for CallError {
 
 impl From<Frozen> for Fault {
     fn from(_: Frozen) -> Self {
-        Self::script("Value in dictionary must not be modified.")
+        Self::new("Value in dictionary must not be modified.")
     }
 }
 

@@ -218,6 +218,7 @@ impl Daemon {
             generations: 1,
         };
         daemon.apply_listener(&generation);
+        daemon.attach(&loaded.globals);
         daemon.adopt(loaded.globals);
         let (writer, found) = core.spawn(queue)?;
         daemon.introduce(found).await;
@@ -322,12 +323,16 @@ impl Daemon {
         let _ = applied.await;
     }
 
-    /// Lets functions of the configuration see the running daemon, and those of the one before
-    /// come free.
-    fn adopt(&self, globals: Globals) {
+    /// Lets functions of the configuration see the running daemon: before the first of them can be
+    /// called, for without it they see no objects.
+    fn attach(&self, globals: &Globals) {
         let board = Arc::clone(&self.board);
         let logs = Arc::clone(&self.options.logs);
         globals.attach(Arc::new(runtime::LiveRuntime { board, logs }));
+    }
+
+    /// Keeps the globals of the generation in force; those of the one before come free.
+    fn adopt(&self, globals: Globals) {
         if let Some(before) = self.globals.swap(Some(Arc::new(globals))) {
             before.retire();
         }
@@ -432,6 +437,7 @@ impl Daemon {
         {
             tracing::error!(target: "ApiListener", "{error:#}; the listener stays as it was");
         }
+        self.attach(&loaded.globals);
         self.swap(&generation).await;
         notices::warn_of_what_has_no_effect(&generation);
         self.adopt(loaded.globals);

@@ -59,7 +59,7 @@ fn safe(c: &Call<'_>, what: &str) -> Outcome<()> {
 }
 
 fn frozen(_: bheka_value::Frozen) -> Fault {
-    Fault::script("Array must not be modified.")
+    Fault::new("Array must not be modified.")
 }
 
 fn add(c: &Call<'_>) -> Outcome {
@@ -151,7 +151,7 @@ fn set(c: &Call<'_>) -> Outcome {
     let array = this(c)?;
     let mut items = array
         .write()
-        .map_err(|_| Fault::script("Value in array must not be modified."))?;
+        .map_err(|_| Fault::new("Value in array must not be modified."))?;
     let length = items.len();
     match at.and_then(|at| items.get_mut(at)) {
         Some(slot) => *slot = c.argument(1).clone(),

@@ -69,7 +69,7 @@ fn this<'c>(c: &Call<'c>) -> Outcome<&'c Arc<Dictionary>> {
 }
 
 fn frozen(_: bheka_value::Frozen) -> Fault {
-    Fault::script("Dictionary must not be modified.")
+    Fault::new("Dictionary must not be modified.")
 }
 
 fn clear(c: &Call<'_>) -> Outcome {

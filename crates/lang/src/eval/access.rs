@@ -278,7 +278,7 @@ fn set_entry(dictionary: &Dictionary, name: Str, value: Value) -> Outcome<Change
     let bytes = ENTRY_BYTES + name.len() as u64;
     let mut entries = dictionary
         .write()
-        .map_err(|_| Fault::script("Value in dictionary must not be modified."))?;
+        .map_err(|_| Fault::new("Value in dictionary must not be modified."))?;
     let old = entries.insert(name, value);
     let count = entries.len();
     drop(entries);
@@ -298,7 +298,7 @@ fn set_item(array: &Array, at: usize, value: Value) -> Outcome<Change> {
     check_items(at)?;
     let mut items = array
         .write()
-        .map_err(|_| Fault::script("Value in array must not be modified."))?;
+        .map_err(|_| Fault::new("Value in array must not be modified."))?;
     let mut change = Change::default();
     if at >= items.len() {
         change.grown = ((at - items.len() + 1) * size_of::<Value>()) as u64;

@@ -260,7 +260,8 @@ fn captured_variable(frame: &mut Frame<'_>, name: &Arc<str>) -> Eval {
 pub(super) fn eval_call(frame: &mut Frame<'_>, function: &Expr, arguments: &[Expr]) -> Eval {
     let (this, callee) = match assign::resolve(frame, function, false, false)? {
         Some(place) => {
-            let callee = access::get_field(frame.run, &place.parent, &place.index)?;
+            let callee = access::get_field(frame.run, &place.parent, &place.index)
+                .map_err(|fault| no_such_function(fault, frame, function))?;
             (Some(place.parent), callee)
         }
         None => (None, eval(frame, function)?),
@@ -279,6 +280,19 @@ pub(super) fn eval_call(frame: &mut Frame<'_>, function: &Expr, arguments: &[Exp
     };
     let arguments = eval_arguments(frame, arguments)?;
     Ok(call(frame.run, callable, this.as_ref(), &arguments)?)
+}
+
+/// A bare name that nobody knows is looked for in `this` at last, so that an object complains about
+/// a field; what was meant is a function.
+fn no_such_function(fault: Fault, frame: &Frame<'_>, function: &Expr) -> Fault {
+    let bheka_syntax::ast::ExprKind::Variable(name) = &function.kind else {
+        return fault;
+    };
+    if !fault.lacks_field(name) {
+        return fault;
+    }
+    let unknown = access::unknown_variable(frame, name).called();
+    fault.unknown("unknown-function", unknown)
 }
 
 /// What is called is no function: nothing of that name, or another value.

@@ -119,8 +119,7 @@ impl Globals {
         Some(value)
     }
 
-    /// An object of the configuration by type and full name: the declaration until the daemon is
-    /// attached, the live object from then on.
+    /// A live object by type and full name, once a daemon is attached; until then there is none.
     #[must_use]
     pub fn object(&self, type_name: &str, name: &str) -> Option<Value> {
         self.env.object(type_name, name)

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bheka_lang::{Globals, Load, MemorySources, load};
-use bheka_model::{Generation, build, catalogue};
+use bheka_lang::{Globals, Load, LogLine, MemorySources, Runtime, load};
+use bheka_model::{Board, Generation, LiveObject, build, catalogue};
 use bheka_value::{Timestamp, Value};
 
 /// The moment at which the tests' daemons start.
@@ -40,5 +40,34 @@ pub(crate) fn generation(text: &str) -> Result<(Arc<Generation>, Globals), Strin
     if built.has_errors() {
         return Err(format!("{:?}", built.diagnostics));
     }
-    Ok((Arc::new(built.generation), loaded.globals))
+    let generation = Arc::new(built.generation);
+    let board = Arc::new(Board::default());
+    board.set_generation(Arc::clone(&generation));
+    loaded.globals.attach(Arc::new(AtStart { board }));
+    Ok((generation, loaded.globals))
+}
+
+/// What functions of the configuration see: objects without any result.
+struct AtStart {
+    board: Arc<Board>,
+}
+
+impl Runtime for AtStart {
+    fn now(&self) -> Timestamp {
+        START
+    }
+
+    fn object(&self, type_name: &str, name: &str) -> Option<Value> {
+        LiveObject::find(&self.board, type_name, name).map(LiveObject::into_value)
+    }
+
+    fn objects(&self, type_name: &str) -> Vec<Value> {
+        let generation = self.board.generation();
+        let objects = generation.of_type(type_name);
+        objects
+            .filter_map(|object| self.object(type_name, &object.name))
+            .collect()
+    }
+
+    fn log(&self, _line: LogLine) {}
 }
