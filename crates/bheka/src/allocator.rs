@@ -21,3 +21,9 @@ pub(crate) fn configure() {
     // comes back: slower to load, and a fifteenth more memory. A kernel without the call has none.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
+
+/// Lets the kernel use huge pages again: plugins inherit what holds for the process that starts
+/// them, and it is not for us to decide for them.
+pub(crate) fn before_plugins() {
+    let _ = rustix::thread::disable_transparent_huge_pages(false);
+}

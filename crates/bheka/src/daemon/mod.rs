@@ -220,6 +220,7 @@ impl Daemon {
         daemon.apply_listener(&generation);
         daemon.attach(&loaded.globals);
         daemon.adopt(loaded.globals);
+        crate::allocator::before_plugins();
         let (writer, found) = core.spawn(queue)?;
         daemon.introduce(found).await;
         daemon.swap(&generation).await;

@@ -113,7 +113,7 @@ fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
             .map(|dir| format!("{dir}/{path}"))
             .find(|file| sources.is_file(file));
         return match (found, crate::itl::embedded(path)) {
-            (Some(file), _) => include_file(frame, &file, origin),
+            (Some(file), _) => include_all(frame, &[file], &origin),
             (None, Some(text)) => run_text(frame, &format!("<{path}>"), text, origin),
             (None, None) => {
                 let dirs = frame.run.env.include_dirs.join("', '");
@@ -142,57 +142,71 @@ fn include(frame: &mut Frame<'_>, path: &str, search: bool) -> Eval {
 
 /// One file after the other; the value is that of the last.
 ///
-/// They are read and parsed some at a time on all cores, and evaluated in their order.
+/// Some at a time are read and counted, parsed on all cores, and evaluated in their order. What is
+/// wrong with reading one is told when those before it are done.
 fn include_all(frame: &mut Frame<'_>, files: &[String], origin: &Origin) -> Eval {
+    let sources = sources(frame)?;
     let mut last = Value::Empty;
-    for files in files.chunks(READ_AHEAD) {
-        if files.len() == 1 || frame.run.env.threads < 2 {
-            for file in files {
-                last = include_file(frame, file, origin.clone())?;
-            }
-            continue;
-        }
-        let sources = sources(frame)?;
-        let read = parallel_from(2, files, frame.run.env.threads, |files| {
-            let read = |file: &String| parse_file(sources, file, origin.clone());
-            files.iter().map(read).collect()
+    let mut rest = files;
+    while !rest.is_empty() {
+        let (texts, error) = read_ahead(frame, sources, rest);
+        rest = rest.get(texts.len()..).unwrap_or_default();
+        let parsed = parallel_from(2, &texts, frame.run.env.threads, |texts| {
+            let parse = |(path, text): &(&String, String)| {
+                let directory = Some(files::directory_of(path).to_owned());
+                let origin = Origin {
+                    directory,
+                    ..origin.clone()
+                };
+                Parsed::new(path, text, origin)
+            };
+            texts.iter().map(parse).collect()
         });
-        // Before the first is evaluated: a directory that includes itself must not be parsed ahead
-        // without end.
-        for file in read.iter().flatten() {
-            frame.run.parses(file.len)?;
+        drop(texts);
+        for parsed in parsed {
+            last = run_parsed(frame, parsed)?;
         }
-        for file in read {
-            let file = file?;
-            last = run_parsed(frame, file.parsed)?;
+        if let Some(error) = error {
+            return Err(error.into());
         }
     }
     Ok(last)
 }
 
-/// Files that are read and parsed before the first of them is evaluated.
+/// Files, and bytes of them, from which on no more are read before the first is evaluated.
 const READ_AHEAD: usize = 32;
+const READ_AHEAD_BYTES: usize = 16 << 20;
 
-/// A file that was read and parsed.
-struct ParsedFile {
-    /// Bytes of it.
-    len: usize,
-    parsed: Parsed,
+/// The texts of the first files, and the error at the one behind them. Each counts before any is
+/// parsed: a directory that includes itself must not be parsed ahead without end.
+fn read_ahead<'f>(
+    frame: &Frame<'_>,
+    sources: &dyn Sources,
+    files: &'f [String],
+) -> (Vec<(&'f String, String)>, Option<Fault>) {
+    let mut texts = Vec::new();
+    let mut bytes = 0;
+    for path in files.iter().take(READ_AHEAD) {
+        match read_file(frame, sources, path) {
+            Ok(text) => {
+                bytes += text.len();
+                texts.push((path, text));
+            }
+            Err(fault) => return (texts, Some(fault)),
+        }
+        if bytes >= READ_AHEAD_BYTES {
+            break;
+        }
+    }
+    (texts, None)
 }
 
-fn parse_file(sources: &dyn Sources, path: &str, mut origin: Origin) -> Outcome<ParsedFile> {
-    let bytes = read_file(sources, path)?;
-    origin.directory = Some(files::directory_of(path).to_owned());
-    Ok(ParsedFile {
-        len: bytes.len(),
-        parsed: Parsed::new(path, &files::decode(&bytes), origin),
-    })
-}
-
-fn read_file(sources: &dyn Sources, path: &str) -> Outcome<Vec<u8>> {
-    sources
+fn read_file(frame: &Frame<'_>, sources: &dyn Sources, path: &str) -> Outcome<String> {
+    let bytes = sources
         .read(path)
-        .map_err(|error| Fault::new(format!("Could not open file '{path}': {error}")))
+        .map_err(|error| Fault::new(format!("Could not open file '{path}': {error}")))?;
+    frame.run.parses(bytes.len())?;
+    Ok(files::decode(&bytes))
 }
 
 fn include_zones(frame: &mut Frame<'_>, package: &Str, path: &str, pattern: &str) -> Eval {
@@ -211,15 +225,6 @@ fn include_zones(frame: &mut Frame<'_>, package: &Str, path: &str, pattern: &str
         last = include_all(frame, &files, &origin)?;
     }
     Ok(last)
-}
-
-/// Reads, parses and evaluates a file.
-pub(crate) fn include_file(frame: &mut Frame<'_>, path: &str, mut origin: Origin) -> Eval {
-    let bytes = read_file(sources(frame)?, path)?;
-    frame.run.parses(bytes.len())?;
-    let text = files::decode(&bytes);
-    origin.directory = Some(files::directory_of(path).to_owned());
-    run_text(frame, path, &text, origin)
 }
 
 /// Parses and evaluates a text. While errors are kept, so are all of this one, and its warnings.
