@@ -85,8 +85,9 @@ const LONG_LINE: usize = 2000;
 const SHOWN: usize = 800;
 const SHOWN_BEFORE: usize = 200;
 
-/// The part of a line around a column, and the number of bytes before it.
-fn window(text: &str, column: u32) -> (&str, u32) {
+/// What is shown of a line: all of it, or of a long one (2,000 bytes) the part around a column,
+/// with the number of bytes before it.
+pub fn shown_part(text: &str, column: u32) -> (&str, u32) {
     if text.len() <= LONG_LINE {
         return (text, 0);
     }
@@ -115,7 +116,7 @@ fn render(index: &LineIndex, source: &str, span: Span, prefix: impl Fn(u32) -> S
             continue;
         }
         let text = index.line_text(source, line);
-        let (text, skipped) = window(text, if line == first { first_column } else { 1 });
+        let (text, skipped) = shown_part(text, if line == first { first_column } else { 1 });
         let mut before = prefix(line);
         if skipped > 0 {
             before.push('…');

@@ -11,7 +11,7 @@ mod lines;
 mod parser;
 mod token;
 
-pub use diagnostic::{Diagnostic, Severity, excerpt, excerpt_in, excerpt_with};
+pub use diagnostic::{Diagnostic, Severity, excerpt, excerpt_in, excerpt_with, shown_part};
 pub use lines::{LineIndex, Range};
 pub use parser::{MAX_DIAGNOSTICS, MAX_HEIGHT, MAX_NESTING};
 

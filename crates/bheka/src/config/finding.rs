@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 
-use bheka_lang::LangDiagnostic;
+use bheka_lang::{LangDiagnostic, Sources as _};
 use bheka_model::ModelDiagnostic;
 use bheka_value::{Advice, Location};
 use serde_json::{Value as Json, json};
 
+use super::DiskSources;
 use super::render::marked;
 use crate::log::Severity;
 
@@ -165,7 +166,9 @@ impl Excerpts {
         }
         let path = Arc::clone(&location.path);
         let file = self.files.entry(path).or_insert_with_key(|path| {
-            let bytes = fs::read(&**path).ok()?;
+            // What is no regular file was read once and may not be there, or wait, twice.
+            fs::metadata(&**path).ok().filter(fs::Metadata::is_file)?;
+            let bytes = DiskSources.read(path).ok()?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             let ends = text.match_indices('\n').map(|(at, _)| at + 1);
             let starts = std::iter::once(0).chain(ends).collect();

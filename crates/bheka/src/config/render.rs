@@ -1,7 +1,5 @@
 //! Places as text: where, and the lines with the place marked, as Icinga 2 shows them.
 
-use std::fmt::Write as _;
-
 use bheka_value::{Location, Value};
 
 /// A place in a text that is at hand: where it is, and its lines.
@@ -14,7 +12,7 @@ pub(crate) fn place_in(source: &str, location: &Location) -> String {
 /// Marked lines that are shown from the start of a place; of the rest only the last one.
 const MARKED_MAX: usize = 30;
 
-/// The marked lines of a place, tabs as single blanks, with two lines before and after it. The
+/// The marked lines of a place, control characters as blanks, of long lines a part, with two lines before and after it. The
 /// first line of `source` has the number `number_of_first`.
 pub(super) fn marked(source: &str, number_of_first: usize, location: &Location) -> String {
     let mut out = String::new();
@@ -25,19 +23,26 @@ pub(super) fn marked(source: &str, number_of_first: usize, location: &Location) 
         if number + 2 < first || number > last + 2 || skipped {
             continue;
         }
-        let line = line.strip_suffix('\r').unwrap_or(line).replace('\t', " ");
-        let head = format!("{}({number}): ", location.path);
-        let _ = writeln!(out, "{head}{line}");
-        if number < first || number > last {
-            continue;
-        }
         let start = if number == first {
-            location.first_column.max(1) as usize
+            location.first_column.max(1)
         } else {
             1
         };
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let (line, skipped) = bheka_syntax::shown_part(line, start);
+        let mut head = format!("{}({number}): ", location.path);
+        if skipped > 0 {
+            head.push('…');
+        }
+        out.push_str(&head);
+        out.extend(line.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        out.push('\n');
+        if number < first || number > last {
+            continue;
+        }
+        let (start, skipped) = (start as usize, skipped as usize);
         let end = if number == last {
-            location.last_column as usize
+            (location.last_column as usize).saturating_sub(skipped)
         } else {
             line.len()
         };
@@ -45,7 +50,7 @@ pub(super) fn marked(source: &str, number_of_first: usize, location: &Location) 
         // Columns are bytes.
         let mut marks = 0;
         for (at, _) in line.char_indices().take_while(|(at, _)| *at < end) {
-            let is_marked = at + 1 >= start;
+            let is_marked = at + skipped + 1 >= start;
             marks += usize::from(is_marked);
             out.push(if is_marked { '^' } else { ' ' });
         }
@@ -112,5 +117,25 @@ f(5): five
             ..location
         };
         assert!(marked(source, 1, &location).contains("f(4): }\n      ^\n"));
+    }
+
+    #[test]
+    fn long_lines_are_shown_around_the_mark() {
+        let source = format!("{}XY\u{7}{}\n", "a".repeat(5000), "b".repeat(5000));
+        let location = Location {
+            path: "f".into(),
+            first_line: 1,
+            first_column: 5001,
+            last_line: 1,
+            last_column: 5002,
+        };
+        let text = marked(&source, 1, &location);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("f(1): …aaa") && lines[0].len() < 1000);
+        let at = |line: &str, wanted: char| line.chars().position(|c| c == wanted);
+        assert_eq!(at(lines[0], 'X'), at(lines[1], '^'));
+        assert_eq!(lines[1].matches('^').count(), 2);
+        assert!(!text.contains('\u{7}'));
+        assert_eq!(lines[2], "f(2): ");
     }
 }

@@ -11,7 +11,7 @@ mod target;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bheka_lang::{Console, ConsoleSettings, Sandbox};
+use bheka_lang::{Console, ConsoleSettings, Sandbox, Sources as _};
 use bheka_value::to_json;
 
 use crate::cli::{Invocation, finding_format, print, say};
@@ -84,7 +84,7 @@ fn batch(invocation: &Invocation) -> Result<Option<Input>, String> {
     let Some(name) = invocation.value("file") else {
         return Ok(None);
     };
-    match std::fs::read(&name) {
+    match DiskSources.read(&name) {
         Ok(bytes) => Ok(Some(Input {
             text: String::from_utf8_lossy(&bytes).into_owned(),
             name,
