@@ -301,7 +301,9 @@ fn is_certain(fault: &Fault, code: &str) -> bool {
             code,
             "unknown-object"
                 | "unknown-key"
+                | "unknown-value"
                 | "unknown-attribute"
+                | "out-of-range"
                 | "invalid-type"
                 | "invalid-macro"
                 | "invalid-time"
