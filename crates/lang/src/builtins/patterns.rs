@@ -1,6 +1,11 @@
 //! `regex`, `match`.
 
-use bheka_value::Value;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bheka_value::{Str, Value};
+use fancy_regex::Regex;
+use rustc_hash::FxHashMap;
 
 use super::{Row, variadic};
 use crate::convert::{not_an, to_number, to_text};
@@ -75,16 +80,45 @@ fn regex(c: &Call<'_>) -> Outcome {
     }
     c.run
         .steps(REGEX_STEPS.saturating_add(pattern.len() as u64 * 10))?;
-    let regex = fancy_regex::RegexBuilder::new(&super::perl::translate(&pattern))
-        .backtrack_limit(backtracks(c, length))
-        .build()
-        .map_err(|error| Fault::new(format!("Invalid regular expression '{pattern}': {error}")))?;
+    let regex = compiled(c, &pattern, backtracks(c, length))?;
     each(c, "regex", |text| {
         c.run.steps(REGEX_STEPS + text.len() as u64 / 16)?;
         regex
             .is_match(text)
             .map_err(|error| Fault::new(format!("Regular expression '{pattern}' failed: {error}")))
     })
+}
+
+thread_local! {
+    /// Expressions that this thread has compiled, with the usual limit of backtracking. An apply
+    /// rule tries the same one at every target, and compiling takes a hundred times as long.
+    static KNOWN: RefCell<FxHashMap<Str, Rc<Regex>>> = RefCell::default();
+}
+
+/// Expressions that a thread keeps; when there are more, all are forgotten.
+const KNOWN_MAX: usize = 256;
+
+fn compiled(c: &Call<'_>, pattern: &Str, backtracks: usize) -> Outcome<Rc<Regex>> {
+    // What strangers send is not kept: they could fill the memory with it.
+    let is_kept = !c.run.sandboxed && backtracks == BACKTRACK_MAX;
+    let known = || KNOWN.with_borrow(|known| known.get(pattern).cloned());
+    if let Some(regex) = is_kept.then(known).flatten() {
+        return Ok(regex);
+    }
+    let regex = fancy_regex::RegexBuilder::new(&super::perl::translate(pattern))
+        .backtrack_limit(backtracks)
+        .build()
+        .map_err(|error| Fault::new(format!("Invalid regular expression '{pattern}': {error}")))?;
+    let regex = Rc::new(regex);
+    if is_kept {
+        KNOWN.with_borrow_mut(|known| {
+            if known.len() >= KNOWN_MAX {
+                known.clear();
+            }
+            known.insert(pattern.clone(), Rc::clone(&regex));
+        });
+    }
+    Ok(regex)
 }
 
 /// Bytes of the longest text that is to be tried.
