@@ -127,7 +127,7 @@ fn plugins_end_as_with_icinga2() {
         ("blank", "printf '\\n\\n  text  \\n\\n'"),
         ("signal", "echo before; kill -9 $$"),
         ("locale", "echo \"$LC_NUMERIC\""),
-        ("nice", "sleep 0.3; nice"),
+        ("nice", "sleep 1; nice"),
     ];
     let missing = "object CheckCommand \"missing\" { command = [ \"/does/not/exist\", \"x y\" ] }\n\
         object Service \"missing\" { import \"s\"; check_command = \"missing\" }\n\

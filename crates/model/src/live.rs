@@ -30,6 +30,16 @@ impl LiveObject {
         Some(Self::new(Arc::clone(board), Arc::clone(object)))
     }
 
+    /// All objects of that type in the generation in force.
+    #[must_use]
+    pub fn of_type(board: &Arc<Board>, type_name: &str) -> Vec<Self> {
+        let generation = board.generation();
+        let objects = generation.of_type(type_name);
+        objects
+            .map(|object| Self::new(Arc::clone(board), Arc::clone(object)))
+            .collect()
+    }
+
     /// The view as a value.
     #[must_use]
     pub fn into_value(self) -> Value {

@@ -26,11 +26,8 @@ impl Runtime for LiveRuntime {
     }
 
     fn objects(&self, type_name: &str) -> Vec<Value> {
-        let generation = self.board.generation();
-        let names = generation.of_type(type_name);
-        names
-            .filter_map(|object| self.object(type_name, &object.name))
-            .collect()
+        let objects = LiveObject::of_type(&self.board, type_name);
+        objects.into_iter().map(LiveObject::into_value).collect()
     }
 
     fn log(&self, line: LogLine) {
