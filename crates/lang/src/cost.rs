@@ -16,6 +16,8 @@ use crate::run::Run;
 pub(crate) const PLACE: u64 = 64;
 /// Weight that costs one step.
 const WEIGHT_A_STEP: u64 = 64;
+/// Items of an array that are moved by one place for one step.
+const ITEMS_MOVED_A_STEP: u64 = 64;
 /// Bytes that an item of an array takes.
 const ITEM_BYTES: u64 = 16;
 /// Bytes that an entry of a dictionary takes, beside its key.
@@ -112,7 +114,8 @@ pub(crate) fn own_bytes(value: &Value) -> u64 {
     match value {
         Value::String(text) => HEAD_BYTES + text.len() as u64,
         Value::Array(array) => HEAD_BYTES + ITEM_BYTES * array.len() as u64,
-        Value::Dictionary(dictionary) => HEAD_BYTES + ENTRY_BYTES * dictionary.len() as u64,
+        // The first entry makes room for four.
+        Value::Dictionary(dictionary) => 3 * HEAD_BYTES + ENTRY_BYTES * dictionary.len() as u64,
         Value::Function(_) => HEAD_BYTES,
         Value::Object(_) => 4 * HEAD_BYTES,
         Value::Empty | Value::Number(_) | Value::Boolean(_) => 0,
@@ -200,6 +203,8 @@ enum Reads {
     First,
     /// One level.
     Items,
+    /// One level, whose items are only moved.
+    Moved,
     /// Everything in it, and namespaces with their entries.
     Namespaces,
     /// Everything in it.
@@ -220,7 +225,7 @@ pub(crate) struct Cost {
 impl Cost {
     /// The cost of a function by its full name (`Array#len`).
     pub(crate) fn of(name: &str) -> Self {
-        use Reads::{All, First, Items, Namespaces, Nothing, Sorted};
+        use Reads::{All, First, Items, Moved, Namespaces, Nothing, Sorted};
         let (this, arguments, makes) = match name {
             "Array#len" | "Array#get" | "Array#set" | "Array#clear" | "Array#freeze"
             | "Dictionary#len" | "Dictionary#clear" | "Dictionary#freeze" | "Function#call"
@@ -237,7 +242,8 @@ impl Cost {
             | "Namespace#set"
             | "Namespace#remove"
             | "Namespace#contains" => (Nothing, First, false),
-            "Array#remove" | "Array#any" | "Array#all" | "Array#reduce" => (Items, Nothing, false),
+            "Array#remove" => (Moved, Nothing, false),
+            "Array#any" | "Array#all" | "Array#reduce" => (Items, Nothing, false),
             "Array#map"
             | "Array#filter"
             | "Array#reverse"
@@ -298,7 +304,8 @@ fn read(run: &Run<'_>, reads: Reads, value: &Value) -> Outcome<()> {
         (_, Value::Empty | Value::Number(_) | Value::Boolean(_) | Value::Function(_)) => Ok(()),
         (Reads::Items, Value::Array(array)) => run.steps(array.len() as u64),
         (Reads::Items, Value::Dictionary(dictionary)) => run.steps(dictionary.len() as u64),
-        (Reads::Items, _) => Ok(()),
+        (Reads::Moved, Value::Array(array)) => run.steps(array.len() as u64 / ITEMS_MOVED_A_STEP),
+        (Reads::Items | Reads::Moved, _) => Ok(()),
         (Reads::Namespaces, value) => run.weigh_through(value, Through::Namespaces),
         (Reads::Sorted, Value::Array(array)) => {
             let rounds = u64::from(array.len().checked_ilog2().unwrap_or(0)) + 1;
@@ -349,6 +356,13 @@ impl Run<'_> {
             return Ok(());
         }
         self.steps(bytes / WEIGHT_A_STEP / 4)?;
+        self.bytes(bytes)
+    }
+
+    /// Counts items that are added to an array.
+    pub(crate) fn adds_items(&self, count: usize) -> Outcome<()> {
+        let bytes = ITEM_BYTES * count as u64;
+        self.steps(1 + bytes / WEIGHT_A_STEP)?;
         self.bytes(bytes)
     }
 

@@ -52,9 +52,11 @@ pub(crate) fn recursive(
 
 /// Counts a directory that was listed: symbolic links can make a few ones endless.
 fn count(run: &Run<'_>, dir: &str, entries: usize) -> Outcome<()> {
-    const STEPS_A_DIRECTORY: u64 = 200;
+    // Each entry is asked the kernel for.
+    const STEPS_A_DIRECTORY: u64 = 1_000;
+    const STEPS_AN_ENTRY: u64 = 100;
     let entries = entries as u64;
-    run.steps(STEPS_A_DIRECTORY + entries)?;
+    run.steps(STEPS_A_DIRECTORY + STEPS_AN_ENTRY * entries)?;
     run.bytes(entries.saturating_mul(dir.len() as u64 + PLACE))
 }
 

@@ -50,7 +50,7 @@ pub use env::Runtime;
 pub use filter::{FILTER_STEPS_MAX, Filter, Guard};
 pub use load::{Globals, Load, Loaded, ZoneDir, load};
 pub use run::limit_evaluation;
-pub use sources::{DirEntry, MemorySources, SourceError, Sources};
+pub use sources::{DirEntry, Memory, MemorySources, SourceError, Sources};
 pub use stack::use_this_stack;
 
 /// A value as the language turns it into text: `string(value)`.

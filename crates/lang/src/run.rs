@@ -16,7 +16,9 @@ use crate::namespace::{Namespace, namespace_value};
 /// How deep expressions may nest while they are evaluated; Icinga 2's limit.
 pub(crate) const DEPTH_MAX: u32 = 300;
 /// Steps that one statement of a file, one object, or one input of the console may take.
-pub(crate) const STEPS_MAX: u64 = 100_000_000;
+pub(crate) const STEPS_MAX: u64 = 500_000_000;
+/// Bytes of new values after which the memory of the whole process is looked at.
+const BYTES_A_LOOK: u64 = 8 << 20;
 /// Bytes that the values may take which one of those makes.
 const BYTES_MAX: u64 = 2 << 30;
 /// Steps that one call from outside may take: a function in an attribute, while the daemon waits.
@@ -67,6 +69,8 @@ pub(crate) struct Run<'a> {
     steps_max: u64,
     bytes_left: Cell<u64>,
     bytes_max: u64,
+    /// Bytes that were made since the memory of the process was looked at.
+    unwatched: Cell<u64>,
     /// Errors that do not end the evaluation.
     pub(crate) keeper: Keeper,
     /// No side effects.
@@ -91,6 +95,7 @@ impl<'a> Run<'a> {
             steps_max: steps_max(STEPS_MAX),
             bytes_left: Cell::new(bytes_max(BYTES_MAX)),
             bytes_max: bytes_max(BYTES_MAX),
+            unwatched: Cell::new(0),
             keeper: Keeper::default(),
             sandboxed: false,
             may_look: false,
@@ -226,19 +231,49 @@ impl<'a> Run<'a> {
             "Evaluation takes too long: the limit of {} steps is exceeded.",
             self.steps_max
         ))
+        .note(
+            "does a loop never end? Each statement of a file and each object has steps of its own: \
+             work on less at once",
+        )
     }
 
     /// Counts bytes of new values.
     pub(crate) fn bytes(&self, count: u64) -> Outcome<()> {
         match self.bytes_left.get().checked_sub(count) {
-            Some(left) => {
-                self.bytes_left.set(left);
+            Some(left) => self.bytes_left.set(left),
+            None => {
+                let text = format!(
+                    "Evaluation needs too much memory: the limit of {} bytes is exceeded.",
+                    self.bytes_max
+                );
+                return Err(Fault::script(text).note(
+                    "does a loop add to a value without end? Each statement of a file and each \
+                     object has bytes of its own",
+                ));
+            }
+        }
+        let unwatched = self.unwatched.get().saturating_add(count);
+        self.unwatched.set(unwatched);
+        if unwatched < BYTES_A_LOOK {
+            return Ok(());
+        }
+        self.watch()
+    }
+
+    /// Refuses to go on when the process uses more memory than it may.
+    fn watch(&self) -> Outcome<()> {
+        // Who is over the limit is asked again at the next value.
+        match self.sources.and_then(Sources::memory) {
+            Some(memory) if memory.used > memory.max => Err(Fault::script(format!(
+                "Configuration needs too much memory: the process uses {} MiB, the limit is {} MiB.",
+                memory.used >> 20,
+                memory.max >> 20
+            ))
+            .note("the limit is three quarters of the memory of this machine or control group")),
+            _ => {
+                self.unwatched.set(0);
                 Ok(())
             }
-            None => Err(Fault::script(format!(
-                "Evaluation needs too much memory: the limit of {} bytes is exceeded.",
-                self.bytes_max
-            ))),
         }
     }
 

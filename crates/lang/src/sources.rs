@@ -23,6 +23,21 @@ pub trait Sources: Send + Sync {
 
     /// An environment variable.
     fn env(&self, name: &str) -> Option<String>;
+
+    /// How much memory there is for everything that is loaded; asked now and then while values
+    /// are made. Nothing: only the limits of single statements and objects hold.
+    fn memory(&self) -> Option<Memory> {
+        None
+    }
+}
+
+/// Memory of the process that evaluates, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// What the process uses now, whatever for.
+    pub used: u64,
+    /// What it may use. When it uses more, nothing else is evaluated.
+    pub max: u64,
 }
 
 /// An entry of a directory.

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use bheka_lang::{
-    Console, ConsoleSettings, DirEntry, Filter, Guard, Load, Loaded, MemorySources, SourceError,
-    Sources, load,
+    Console, ConsoleSettings, DirEntry, Filter, Guard, Load, Loaded, Memory, MemorySources,
+    SourceError, Sources, load,
 };
 use bheka_value::{Timestamp, Value, to_json};
 
@@ -75,6 +75,107 @@ fn endless_loops_end() {
             "while (true) { sleep(0) }",
             "sleep(3600)",
         ],
+    );
+}
+
+#[test]
+fn what_icinga_2_runs_is_not_refused() {
+    assert_eq!(
+        value("var a = range(5000)\nwhile (a.len() > 0) { a.remove(0) }\na.len()"),
+        "0"
+    );
+    assert_eq!(
+        value(
+            "var n = 0\nfor (i in range(5000)) { if (regex(\"^os(R|S)$\", \"osR\")) { n += 1 } }\nn"
+        ),
+        "5000"
+    );
+    assert_eq!(
+        value("var a = []\nfor (i in range(20000)) { a += [ i ] }\na.len() + a[19999]"),
+        "39999"
+    );
+}
+
+#[test]
+fn a_list_grows_only_where_nobody_else_sees_it() {
+    let cases = [
+        (
+            "var a = [ 1 ]\nvar b = a\na += [ 2 ]\n[ a, b ]",
+            "[[1,2],[1]]",
+        ),
+        ("var a = [ 1 ]\na += a\na", "[1,1]"),
+        (
+            "var a = [ 1, 2 ]\nfor (x in a) { a += [ x ] }\na",
+            "[1,2,1,2]",
+        ),
+        (
+            "var a = [ 1 ]\nvar f = () use(a) => a\na += [ 2 ]\nf()",
+            "[1]",
+        ),
+        (
+            "var d = { a = [ 1 ] }\nvar e = d.shallow_clone()\nd.a += [ 2 ]\ne.a",
+            "[1]",
+        ),
+        ("var d = { a = [ 1 ] }\nd.a += [ 2 ]\nd", "{\"a\":[1,2]}"),
+        (
+            "globals.c = [ 1 ]\nglobals.d = { x = c }\nglobals.d.x += [ 2 ]\nc",
+            "[1]",
+        ),
+        ("var a = [ 1 ]\nvar r = &a\n*r += [ 2 ]\na", "[1,2]"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(value(text), expected, "{text}");
+    }
+    // A frozen list stays as it is; the variable gets a new one.
+    assert_eq!(
+        value("var a = [ 1 ]\na.freeze()\na += [ 2 ]\na += [ 3 ]\na"),
+        "[1,2,3]"
+    );
+}
+
+/// A machine that has less memory each time it is asked.
+struct Shrinking(MemorySources, std::sync::atomic::AtomicU64);
+
+impl Sources for Shrinking {
+    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        self.0.read(path)
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.0.is_file(path)
+    }
+
+    fn list(&self, dir: &str) -> Result<Vec<DirEntry>, SourceError> {
+        self.0.list(dir)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.0.env(name)
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        let looks = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Some(Memory {
+            used: looks << 30,
+            max: 2 << 30,
+        })
+    }
+}
+
+#[test]
+fn many_objects_that_are_small_enough_end_together() {
+    bheka_lang::limit_evaluation(STEPS, BYTES);
+    let text = "object CheckCommand \"c\" { command = [ \"c\" ] }\nfor (i in range(200)) {\n\
+                object Host \"h\" + i {\n check_command = \"c\"\n vars.x = range(10000)\n}\n}\n";
+    let files = MemorySources::new([("/etc/main.conf", text)]);
+    let enough = load_files(&files);
+    assert!(errors(&enough).is_empty(), "{:?}", enough.diagnostics);
+    assert!(enough.declarations.len() > 200);
+    let short = load_files(&Shrinking(files, 0.into()));
+    let first = errors(&short).swap_remove(0);
+    assert!(
+        first.contains("needs too much memory: the process uses 3072 MiB, the limit is 2048 MiB"),
+        "{first:?}"
     );
 }
 

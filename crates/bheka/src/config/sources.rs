@@ -4,8 +4,9 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
+use std::sync::OnceLock;
 
-use bheka_lang::{DirEntry, SourceError, Sources};
+use bheka_lang::{DirEntry, Memory, SourceError, Sources};
 
 /// Files of this machine and the environment of this process.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +65,35 @@ impl Sources for DiskSources {
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+
+    fn memory(&self) -> Option<Memory> {
+        static MAX: OnceLock<Option<u64>> = OnceLock::new();
+        let max = (*MAX.get_or_init(memory_max))?;
+        // The second number is what of the process is in memory, in pages.
+        let sizes = fs::read_to_string("/proc/self/statm").ok()?;
+        let pages: u64 = sizes.split_whitespace().nth(1)?.parse().ok()?;
+        let used = pages.saturating_mul(rustix::param::page_size() as u64);
+        Some(Memory { used, max })
+    }
+}
+
+/// Three quarters of what the machine, or the control group of this process, has: the rest is
+/// for plugins and others. Nothing when the kernel does not tell.
+fn memory_max() -> Option<u64> {
+    let sizes = fs::read_to_string("/proc/meminfo").ok()?;
+    let total = sizes
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let machine = kibibytes.saturating_mul(1024);
+    let group = fs::read_to_string("/proc/self/cgroup")
+        .ok()
+        .and_then(|groups| {
+            let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+            let file = format!("/sys/fs/cgroup{}/memory.max", path.trim_end_matches('/'));
+            fs::read_to_string(file).ok()?.trim().parse().ok()
+        });
+    Some(machine.min(group.unwrap_or(u64::MAX)) / 4 * 3)
 }
 
 /// Whether a path names a descriptor that is open already, such as standard input.

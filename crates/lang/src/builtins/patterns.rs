@@ -24,8 +24,12 @@ const BACKTRACK_SANDBOX_MAX: usize = 20_000;
 const BACKTRACK_BYTES_MAX: usize = 1 << 30;
 /// Bytes of a text that a regular expression is tried at.
 const REGEX_TEXT_MAX: usize = 4 << 20;
-/// Steps of the evaluator for each regular expression, and for each text that it is tried at.
-const REGEX_STEPS: u64 = 500;
+/// Steps of the evaluator for a regular expression that must be compiled, beside its length.
+const COMPILE_STEPS: u64 = 5_000;
+/// Steps of the evaluator for each text that is tried, and for each where that may take
+/// backtracking.
+const MATCH_STEPS: u64 = 20;
+const BACKTRACK_STEPS: u64 = 1_000;
 /// Bytes compared by a wildcard pattern for one step of the evaluator.
 const WILDCARD_BYTES_A_STEP: u64 = 128;
 
@@ -78,38 +82,55 @@ fn regex(c: &Call<'_>) -> Outcome {
             "Text is too long for a regular expression: {length} bytes, the limit is {REGEX_TEXT_MAX}."
         )));
     }
-    c.run
-        .steps(REGEX_STEPS.saturating_add(pattern.len() as u64 * 10))?;
     let regex = compiled(c, &pattern, backtracks(c, length))?;
+    let steps = if regex.backtracks {
+        BACKTRACK_STEPS
+    } else {
+        MATCH_STEPS
+    };
     each(c, "regex", |text| {
-        c.run.steps(REGEX_STEPS + text.len() as u64 / 16)?;
+        c.run.steps(steps + text.len() as u64 / 16)?;
         regex
+            .expression
             .is_match(text)
             .map_err(|error| Fault::new(format!("Regular expression '{pattern}' failed: {error}")))
     })
 }
 
+/// A regular expression that is ready to be tried.
+struct Compiled {
+    expression: Regex,
+    /// Whether its matches can need steps beyond the length of the text.
+    backtracks: bool,
+}
+
 thread_local! {
     /// Expressions that this thread has compiled, with the usual limit of backtracking. An apply
     /// rule tries the same one at every target, and compiling takes a hundred times as long.
-    static KNOWN: RefCell<FxHashMap<Str, Rc<Regex>>> = RefCell::default();
+    static KNOWN: RefCell<FxHashMap<Str, Rc<Compiled>>> = RefCell::default();
 }
 
 /// Expressions that a thread keeps; when there are more, all are forgotten.
 const KNOWN_MAX: usize = 256;
 
-fn compiled(c: &Call<'_>, pattern: &Str, backtracks: usize) -> Outcome<Rc<Regex>> {
+fn compiled(c: &Call<'_>, pattern: &Str, backtracks: usize) -> Outcome<Rc<Compiled>> {
     // What strangers send is not kept: they could fill the memory with it.
     let is_kept = !c.run.sandboxed && backtracks == BACKTRACK_MAX;
     let known = || KNOWN.with_borrow(|known| known.get(pattern).cloned());
     if let Some(regex) = is_kept.then(known).flatten() {
         return Ok(regex);
     }
-    let regex = fancy_regex::RegexBuilder::new(&super::perl::translate(pattern))
+    c.run
+        .steps(COMPILE_STEPS.saturating_add(pattern.len() as u64 * 10))?;
+    let translated = super::perl::translate(pattern);
+    let regex = fancy_regex::RegexBuilder::new(&translated)
         .backtrack_limit(backtracks)
         .build()
         .map_err(|error| Fault::new(format!("Invalid regular expression '{pattern}': {error}")))?;
-    let regex = Rc::new(regex);
+    let regex = Rc::new(Compiled {
+        expression: regex,
+        backtracks: can_backtrack(&translated),
+    });
     if is_kept {
         KNOWN.with_borrow_mut(|known| {
             if known.len() >= KNOWN_MAX {
@@ -119,6 +140,20 @@ fn compiled(c: &Call<'_>, pattern: &Str, backtracks: usize) -> Outcome<Rc<Regex>
         });
     }
     Ok(regex)
+}
+
+/// Whether an expression has, or seems to have, what only backtracking can match: looking ahead
+/// or behind, references to groups, possessive repetition.
+fn can_backtrack(translated: &str) -> bool {
+    let bytes = translated.as_bytes();
+    bytes.windows(2).any(|pair| {
+        matches!(
+            pair,
+            [b'\\', b'0'..=b'9' | b'k' | b'g' | b'G' | b'K'] | [b'*' | b'+' | b'?' | b'}', b'+']
+        )
+    }) || ["(?=", "(?!", "(?<", "(?>", "(?("]
+        .iter()
+        .any(|group| translated.contains(group))
 }
 
 /// Bytes of the longest text that is to be tried.

@@ -9,8 +9,9 @@ use super::{Frame, access, eval, eval_block, ops, reference};
 use crate::convert::{not_an_object, to_text};
 use crate::cost::own_bytes;
 use crate::draft::as_draft;
-use crate::fault::{Eval, Fault, Stop};
+use crate::fault::{Eval, Fault, Outcome, Stop};
 use crate::namespace::{Namespace, namespace_value};
+use crate::run::check_items;
 
 /// The place that an expression denotes: a field of an object.
 pub(super) struct Place {
@@ -39,7 +40,11 @@ pub(super) fn eval_assign(
     let mut new = eval(frame, value)?;
     if let Some(operator) = binary_of(operator) {
         let old = access::get_field(frame.run, &place.parent, &place.index)?;
-        new = ops::counted(frame.run, operator, &old, &new)?;
+        new = if operator == BinaryOp::Add && append(frame, &place, &old, &new)? {
+            old
+        } else {
+            ops::counted(frame.run, operator, &old, &new)?
+        };
     }
     if place.in_object && is_collection(&new) && is_shared(frame, value) {
         // What constants hold must not change when one object changes its attributes.
@@ -57,6 +62,28 @@ pub(super) fn eval_assign(
         });
     }
     Ok(Value::Empty)
+}
+
+/// Adds the items of a list to a list that nobody else holds, where it lies: `+=` in a loop would
+/// copy it each time. Yields whether it did; else there must be a new list.
+fn append(frame: &Frame<'_>, place: &Place, old: &Value, more: &Value) -> Outcome<bool> {
+    let (Value::Dictionary(parent), Value::Array(array), Value::Array(more)) =
+        (&place.parent, old, more)
+    else {
+        return Ok(false);
+    };
+    // The holders are the place and `old`.
+    if Arc::strong_count(array) != 2 || parent.is_frozen() || Arc::ptr_eq(array, more) {
+        return Ok(false);
+    }
+    let Ok(mut items) = array.write() else {
+        return Ok(false);
+    };
+    let more = more.items();
+    check_items(items.len().saturating_add(more.len()))?;
+    frame.run.adds_items(more.len())?;
+    items.extend(more);
+    Ok(true)
 }
 
 /// Sets the value of a place, and counts what that takes.
