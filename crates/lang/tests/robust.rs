@@ -165,12 +165,12 @@ impl Sources for Shrinking {
 #[test]
 fn many_objects_that_are_small_enough_end_together() {
     bheka_lang::limit_evaluation(STEPS, BYTES);
-    let text = "object CheckCommand \"c\" { command = [ \"c\" ] }\nfor (i in range(200)) {\n\
+    let text = "object CheckCommand \"c\" { command = [ \"c\" ] }\nfor (i in range(600)) {\n\
                 object Host \"h\" + i {\n check_command = \"c\"\n vars.x = range(10000)\n}\n}\n";
     let files = MemorySources::new([("/etc/main.conf", text)]);
     let enough = load_files(&files);
     assert!(errors(&enough).is_empty(), "{:?}", enough.diagnostics);
-    assert!(enough.declarations.len() > 200);
+    assert!(enough.declarations.len() > 600);
     let short = load_files(&Shrinking(files, 0.into()));
     let first = errors(&short).swap_remove(0);
     assert!(
