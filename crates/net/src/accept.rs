@@ -21,7 +21,8 @@ use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 
 use crate::connection::{Connection, HttpConnection};
 use crate::error::{Failure, Fault, Phase, io_text};
-use crate::{AcceptError, Deadlines, Identity};
+use crate::lane::Side;
+use crate::{AcceptError, Deadlines, Identity, Lane};
 
 /// What an accepted connection carries.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub struct Gate {
     computing: Arc<Semaphore>,
     by_source: Arc<Mutex<HashMap<IpAddr, usize>>>,
     by_source_max: usize,
+    /// Where handshakes of peers are computed that ask for this name, in lower case.
+    lane: Option<(Lane, Arc<str>)>,
 }
 
 impl Gate {
@@ -56,7 +59,29 @@ impl Gate {
             computing: Arc::new(Semaphore::new(computing_max.max(1))),
             by_source: Arc::default(),
             by_source_max: unfinished_max.div_ceil(2).max(1),
+            lane: None,
         }
+    }
+
+    /// Has handshakes of peers that ask for this name (SNI) computed on a lane: those of nodes of
+    /// the cluster, which dial by the name of the endpoint. Others (browsers and scripts, as a
+    /// rule) do not wait behind a fleet that comes back.
+    #[must_use]
+    pub fn with_lane(mut self, lane: Lane, endpoint_name: &str) -> Self {
+        self.lane = Some((lane, endpoint_name.to_lowercase().into()));
+        self
+    }
+
+    /// Done when there is room for one more connection. Whoever waits here before it accepts leaves
+    /// the others in the queue of the kernel, instead of refusing them.
+    pub async fn room(&self) {
+        // It is never closed.
+        let _ = self.unfinished.acquire().await;
+    }
+
+    fn lane_for(&self, name: Option<&str>) -> Option<&Lane> {
+        let (lane, own) = self.lane.as_ref()?;
+        (**own == *name?).then_some(lane)
     }
 
     /// Connections that are not finished yet.
@@ -162,7 +187,8 @@ pub async fn accept_by_name<I: AsRef<Identity>>(
         .map_err(refused(Phase::Admission))?;
     let _ = tcp.set_nodelay(true);
     let tls_end = end.min(Instant::now() + deadlines.tls);
-    let (tls, identity) = match timeout_at(tls_end, handshake(tcp, choose, gate)).await {
+    let handshake = handshake(tcp, choose, gate, tls_end.into_std());
+    let (tls, identity) = match timeout_at(tls_end, handshake).await {
         Ok(result) => result.map_err(refused(Phase::Tls))?,
         Err(_) => {
             let failure = Failure::timeout(deadlines.tls.as_secs_f64(), "in the TLS handshake");
@@ -188,6 +214,7 @@ async fn handshake<I: AsRef<Identity>>(
     tcp: TcpStream,
     choose: impl FnOnce(Option<&str>) -> Option<I>,
     gate: &Gate,
+    end: std::time::Instant,
 ) -> Result<(TlsStream<TcpStream>, I), Failure> {
     let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp);
     let start = acceptor.await.map_err(|error| Failure::tls(&error))?;
@@ -200,6 +227,21 @@ async fn handshake<I: AsRef<Identity>>(
         .as_ref()
         .server_config()
         .map_err(|error| Failure::new(Fault::User, error.to_string()))?;
+    if let Some(lane) = gate.lane_for(name.as_deref()) {
+        let permit = lane.admit(Side::Inbound, end).await?;
+        if is_gone(&start.io).await {
+            permit.give_up();
+            return Err(Failure::new(
+                Fault::Peer,
+                "peer closed the connection before its handshake was computed",
+            ));
+        }
+        let computed = permit.run(start.into_stream(config)).await;
+        let result =
+            computed.unwrap_or_else(|| Err(io::Error::other("the handshake ended unexpectedly")));
+        let tls = result.map_err(|error| Failure::tls(&error))?;
+        return Ok((tls.into(), identity));
+    }
     let mut rest = pin!(start.into_stream(config));
     // The own signature is computed in the first step. Only that needs the permit: a peer that
     // stays silent afterwards must not keep others out.
@@ -212,6 +254,17 @@ async fn handshake<I: AsRef<Identity>>(
     };
     let tls = result.map_err(|error| Failure::tls(&error))?;
     Ok((tls.into(), identity))
+}
+
+/// Whether a peer, from whom nothing is due, has closed its connection.
+async fn is_gone(tcp: &TcpStream) -> bool {
+    let mut byte = [0];
+    // Only what is known already counts.
+    match timeout(Duration::ZERO, tcp.peek(&mut byte)).await {
+        Ok(Ok(count)) => count == 0,
+        Ok(Err(_)) => true,
+        Err(_) => false,
+    }
 }
 
 async fn first_byte(

@@ -18,7 +18,8 @@ use tokio_rustls::TlsConnector;
 
 use crate::connection::Connection;
 use crate::error::{Failure, Fault, Phase, io_text};
-use crate::{DialError, Identity};
+use crate::lane::Side;
+use crate::{DialError, Identity, Lane};
 
 /// How long each step of a connection may take; `total` bounds their sum.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -88,6 +89,23 @@ pub async fn dial(
     deadlines: &Deadlines,
     now: Timestamp,
 ) -> Result<Connection, DialError> {
+    let reached = reach(target, deadlines).await?;
+    secure(reached, target, identity, deadlines, None, now).await
+}
+
+/// A TCP connection to one of the addresses of an endpoint.
+#[derive(Debug)]
+pub struct Reached {
+    tcp: TcpStream,
+    end: Instant,
+}
+
+/// The first half of [`dial()`]: up to the TCP connection. It costs this node next to nothing, and
+/// with an address that does not answer it takes until the deadline.
+///
+/// # Errors
+/// When the host cannot be resolved, or none of its addresses answers in time.
+pub async fn reach(target: &DialTarget, deadlines: &Deadlines) -> Result<Reached, DialError> {
     let end = Instant::now() + deadlines.total;
     let addresses = resolve(
         &target.host,
@@ -100,8 +118,25 @@ pub async fn dial(
     let tcp = connect_any(addresses, tcp_end, deadlines.tcp)
         .await
         .map_err(|failure| failure.dial(Phase::Tcp))?;
-    let tls_end = end.min(Instant::now() + deadlines.tls);
-    let connection = handshake(tcp, target, identity, (tls_end, deadlines.tls), now)
+    Ok(Reached { tcp, end })
+}
+
+/// The second half of [`dial()`]: everything from TLS on, computed on a lane when there is one.
+///
+/// # Errors
+/// As [`dial()`].
+pub async fn secure(
+    reached: Reached,
+    target: &DialTarget,
+    identity: &Identity,
+    deadlines: &Deadlines,
+    lane: Option<&Lane>,
+    now: Timestamp,
+) -> Result<Connection, DialError> {
+    let Reached { tcp, end } = reached;
+    // From here the peer's own limit runs; waiting for the lane is a part of it.
+    let limits = (end.min(Instant::now() + deadlines.tls), deadlines.tls);
+    let connection = handshake(tcp, target, identity, limits, lane, now)
         .await
         .map_err(|failure| failure.dial(Phase::Tls))?;
     check_name(&connection, &target.endpoint_name)?;
@@ -116,6 +151,7 @@ async fn handshake(
     target: &DialTarget,
     identity: &Identity,
     (end, allowed): (Instant, Duration),
+    lane: Option<&Lane>,
     now: Timestamp,
 ) -> Result<Connection, Failure> {
     let environment = |error: io::Error| Failure::new(Fault::Environment, io_text(&error));
@@ -123,11 +159,25 @@ async fn handshake(
         tcp.local_addr().map_err(environment)?,
         tcp.peer_addr().map_err(environment)?,
     );
+    let permit = match lane {
+        Some(lane) => Some(lane.admit(Side::Outbound, end.into_std()).await?),
+        None => None,
+    };
     let config = identity
         .client_config()
         .map_err(|error| Failure::new(Fault::User, error.to_string()))?;
     let connect = TlsConnector::from(config).connect(server_name(&target.endpoint_name), tcp);
-    let tls = match timeout_at(end, connect).await {
+    let computed = async {
+        match permit {
+            // It panicked; the cause is in the log.
+            Some(permit) => permit
+                .run(connect)
+                .await
+                .unwrap_or_else(|| Err(io::Error::other("the handshake ended unexpectedly"))),
+            None => connect.await,
+        }
+    };
+    let tls = match timeout_at(end, computed).await {
         Ok(Ok(tls)) => tls.into(),
         Ok(Err(error)) => return Err(Failure::tls(&error)),
         Err(_) => {
@@ -341,7 +391,7 @@ pub(crate) async fn dial_host(
         hello: None,
     };
     let tls_end = end.min(Instant::now() + deadlines.tls);
-    handshake(tcp, &target, identity, (tls_end, deadlines.tls), now)
+    handshake(tcp, &target, identity, (tls_end, deadlines.tls), None, now)
         .await
         .map_err(|failure| failure.dial(Phase::Tls))
 }

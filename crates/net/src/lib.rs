@@ -13,6 +13,7 @@
 //! no wall clock: the time is an argument.
 
 mod accept;
+mod admission;
 mod ciphers;
 mod connection;
 mod dial;
@@ -20,6 +21,7 @@ mod error;
 mod frames;
 mod http;
 mod identity;
+mod lane;
 mod listen;
 mod peer;
 pub mod pki;
@@ -28,10 +30,11 @@ mod verifier;
 
 pub use accept::{Accepted, Gate, accept, accept_by_name};
 pub use connection::{Connection, HttpConnection, PeekedStream, TlsInfo};
-pub use dial::{Deadlines, DialTarget, dial};
+pub use dial::{Deadlines, DialTarget, Reached, dial, reach, secure};
 pub use error::{AcceptError, DialError, Fault, FrameError, Phase};
 pub use frames::{FrameReader, FrameWriter, LinkCounters};
 pub use http::dial_http;
 pub use identity::{Identity, IdentityError, IdentityFiles, IdentityParts, TlsSettings};
+pub use lane::{Lane, LaneStatus};
 pub use listen::listen;
 pub use peer::PeerIdentity;

@@ -7,7 +7,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 /// Connections that the kernel holds until they are accepted: a whole fleet may come back at once.
-const BACKLOG: i32 = 4096;
+/// `net.core.somaxconn` limits it.
+const BACKLOG: i32 = 65_535;
 
 /// Listens. Without an address on all of them: `::` for IPv6 and IPv4 alike, or `0.0.0.0` on a
 /// machine without IPv6. Port 0 takes a free one. Must be called within the async runtime.
