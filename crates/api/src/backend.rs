@@ -118,6 +118,33 @@ pub struct ListenerStatus {
     pub sync_queue_item_rate: f64,
     /// Messages received per second over the last minute.
     pub work_queue_item_rate: f64,
+    /// Connections that are being made.
+    pub openings: Openings,
+}
+
+/// Connections that are being made, and the handshakes of nodes so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Openings {
+    /// Dials that are due and wait for a place.
+    pub dials_waiting: usize,
+    /// Dials under way, from the look-up of the name to the end of the handshake.
+    pub dials_running: usize,
+    /// Dials whose handshake waits for its turn.
+    pub outbound_waiting: usize,
+    /// Peers whose handshake waits for its turn.
+    pub inbound_waiting: usize,
+    /// Handshakes under way.
+    pub running: usize,
+    /// How many may be under way at present.
+    pub running_max: usize,
+    /// How long handshakes took lately.
+    pub typical_s: f64,
+    /// Handshakes that succeeded.
+    pub finished: u64,
+    /// Handshakes that were begun and failed.
+    pub failed: u64,
+    /// Handshakes that were not begun: their time was over, or their peer gone.
+    pub given_up: u64,
 }
 
 /// A zone in [`ListenerStatus`].

@@ -36,7 +36,7 @@ mod view;
 
 pub use backend::{
     ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, Submission, SubmitError, Template, TimePeriodStatus, ZoneStatus,
+    ListenerStatus, Openings, Submission, SubmitError, Template, TimePeriodStatus, ZoneStatus,
 };
 pub use request::{PeerInfo, Request};
 pub use response::Response;

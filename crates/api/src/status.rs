@@ -6,7 +6,7 @@ use bheka_lang::Globals;
 use bheka_model::{CheckableName, CheckableState, ConfigObject, StateType};
 use bheka_value::{Str, Value};
 
-use crate::backend::{CheckCounts, ListenerStatus};
+use crate::backend::{CheckCounts, ListenerStatus, Openings};
 use crate::objects::no_objects;
 use crate::params::Params;
 use crate::query::{self, Source, TargetType};
@@ -65,6 +65,15 @@ const NAMES: [&str; 21] = [
     "SyslogLogger",
 ];
 
+/// How much is shown of a feature.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// What Icinga 2 shows: in the list of all.
+    Icinga,
+    /// More, when it is asked for by its name.
+    Full,
+}
+
 struct Statuses<'s> {
     snapshot: &'s Snapshot,
     http_clients: usize,
@@ -103,12 +112,15 @@ impl Source for Statuses<'_> {
 
     fn find(&self, _type_name: &str, name: &str) -> Result<Status, String> {
         let name = NAMES.iter().find(|candidate| **candidate == name);
-        name.and_then(|name| self.status(name))
+        name.and_then(|name| self.status(name, Extent::Full))
             .ok_or_else(|| "Invalid status function name.\n".to_owned())
     }
 
     fn all(&self, _type_name: &str) -> Vec<Status> {
-        NAMES.iter().filter_map(|name| self.status(name)).collect()
+        NAMES
+            .iter()
+            .filter_map(|name| self.status(name, Extent::Icinga))
+            .collect()
     }
 
     fn scope(&self, target: &Status) -> Vec<(Str, Value)> {
@@ -125,7 +137,7 @@ impl Source for Statuses<'_> {
 }
 
 impl Statuses<'_> {
-    fn status(&self, name: &'static str) -> Option<Status> {
+    fn status(&self, name: &'static str, extent: Extent) -> Option<Status> {
         let mut perfdata = Vec::new();
         let status = match name {
             "CIB" => self.checks(),
@@ -133,7 +145,15 @@ impl Statuses<'_> {
             "ApiListener" => {
                 let listener = self.snapshot.backend.api_listener()?;
                 perfdata = listener_perfdata(&listener, self.http_clients);
-                nested_in("api", listener_value(&listener, self.http_clients))
+                let status = listener_value(&listener, self.http_clients);
+                if let (Extent::Full, Some(fields)) = (extent, status.as_dictionary()) {
+                    let openings = openings_value(&listener.openings);
+                    // It was made a moment ago, and is not frozen.
+                    if let Ok(mut fields) = fields.write() {
+                        fields.insert("openings".into(), openings);
+                    }
+                }
+                nested_in("api", status)
             }
             "CheckerComponent" => {
                 let checker = self.snapshot.backend.checker().unwrap_or_default();
@@ -414,6 +434,34 @@ fn listener_value(listener: &ListenerStatus, http_clients: usize) -> Value {
         ),
         ("num_not_conn_endpoints", number(disconnected.len())),
         ("zones", Value::dictionary(zones)),
+    ])
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts")]
+fn openings_value(openings: &Openings) -> Value {
+    Value::dictionary([
+        ("dials_running", number(openings.dials_running)),
+        ("dials_waiting", number(openings.dials_waiting)),
+        ("handshake_seconds", Value::Number(openings.typical_s)),
+        ("handshakes_failed", Value::Number(openings.failed as f64)),
+        (
+            "handshakes_finished",
+            Value::Number(openings.finished as f64),
+        ),
+        (
+            "handshakes_given_up",
+            Value::Number(openings.given_up as f64),
+        ),
+        (
+            "handshakes_inbound_waiting",
+            number(openings.inbound_waiting),
+        ),
+        (
+            "handshakes_outbound_waiting",
+            number(openings.outbound_waiting),
+        ),
+        ("handshakes_running", number(openings.running)),
+        ("handshakes_running_max", number(openings.running_max)),
     ])
 }
 

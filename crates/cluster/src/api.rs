@@ -11,6 +11,7 @@ use bheka_value::{Str, Timestamp, Value};
 
 use crate::authority::Authority;
 use crate::config_sync::{ConfigUpdate, ZoneFiles};
+use crate::dial_queue::DialLimits;
 use crate::log::{LogFile, LogPage, LogRecord};
 use crate::message::Message;
 use crate::netstring::FramingError;
@@ -213,6 +214,9 @@ pub enum CloseReason {
     /// `max_anonymous_clients`
     #[error("too many anonymous connections (max_anonymous_clients = {0})")]
     TooManyAnonymous(usize),
+    /// The peer was dialled, and has not said a word.
+    #[error("peer has not sent a message within {0} seconds")]
+    NoHello(u64),
     /// Nothing came for too long.
     #[error("no messages received for {0} seconds")]
     Silent(u64),
@@ -266,8 +270,8 @@ pub enum Effect {
         /// Why; already logged.
         reason: CloseReason,
     },
-    /// Connect to an endpoint; answered by [`Input::LinkUp`] or [`Input::DialFailed`]. How many
-    /// dials run at once is the edge's business.
+    /// Connect to an endpoint; answered by [`Input::LinkUp`] or [`Input::DialFailed`], unless
+    /// [`Effect::CancelDial`] comes first. At most [`Settings::dials`] are under way.
     Dial {
         /// Name of the Endpoint object; also the name for SNI and host check.
         endpoint: Str,
@@ -275,6 +279,11 @@ pub enum Effect {
         host: Str,
         /// Port.
         port: Str,
+    },
+    /// End a dial that is under way: its endpoint has connected by itself. It is not answered.
+    CancelDial {
+        /// Name of the Endpoint object.
+        endpoint: Str,
     },
     /// Apply this to live state; access has been checked.
     Command {
@@ -359,6 +368,8 @@ pub struct Settings {
     pub seed: u64,
     /// When this process began.
     pub program_start: Timestamp,
+    /// How many dials may be under way.
+    pub dials: DialLimits,
 }
 
 impl Settings {
@@ -372,6 +383,7 @@ impl Settings {
                 | crate::capability::HOST_CHILDREN_INHERIT_AUTHORITY,
             seed,
             program_start,
+            dials: DialLimits::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::api::{Effect, Input, LinkId, Settings, Severity};
 use crate::authority::{Authority, HostPinned};
 use crate::capability::HOST_CHILDREN_INHERIT_AUTHORITY;
 use crate::config_sync::ZoneFiles;
+use crate::dial_queue::DialQueue;
 use crate::execute::Executions;
 use crate::link::{Link, Peer};
 use crate::log::Catalogue;
@@ -34,6 +35,7 @@ pub struct Cluster {
     /// Links without endpoint.
     pub(crate) anonymous: usize,
     pub(crate) timers: Timers,
+    pub(crate) dials: DialQueue,
     pub(crate) jitter: Jitter,
     pub(crate) catalogue: Catalogue,
     pub(crate) authority: Authority,
@@ -51,12 +53,28 @@ pub struct Cluster {
 }
 
 /// What of the `ApiListener` object matters here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Listener {
     pub(crate) accept_config: bool,
     /// `None` for no limit.
     pub(crate) anonymous_max: Option<usize>,
+    /// `connect_timeout`, seconds: how long a peer that was dialled may take for its first word.
+    pub(crate) hello_s: f64,
 }
+
+impl Default for Listener {
+    /// Of a node without an `ApiListener`.
+    fn default() -> Self {
+        Self {
+            accept_config: false,
+            anonymous_max: None,
+            hello_s: HELLO_S,
+        }
+    }
+}
+
+/// Icinga 2's `connect_timeout`.
+const HELLO_S: f64 = 15.0;
 
 /// What is kept of an endpoint across a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -78,6 +96,7 @@ impl Cluster {
         Self {
             authority: Authority::held(&settings.local_endpoint),
             jitter: Jitter(settings.seed),
+            dials: DialQueue::new(settings.dials),
             now: settings.program_start,
             settings,
             generation: Arc::default(),
@@ -119,6 +138,7 @@ impl Cluster {
             Input::Alive { link } => {
                 if let Some(link) = self.links.get_mut(&link) {
                     link.last_received = now;
+                    link.is_heard = true;
                 }
             }
             Input::LocalEvent(event) => self.relay_event(&event),
@@ -158,6 +178,7 @@ impl Cluster {
             Input::Shutdown => self.rotate_log(),
             Input::Tick => self.tick(),
         }
+        self.begin_dials();
         std::mem::take(&mut self.effects)
     }
 
@@ -237,6 +258,8 @@ impl Cluster {
                 Timer::Heartbeat(link) => self.heartbeat(link),
                 Timer::Anonymous(link) => self.anonymous_expired(link),
                 Timer::Dial(endpoint) => self.dial_due(&endpoint, at),
+                Timer::Hello(link) => self.hello_due(link),
+                Timer::Spare(link) => self.spare_due(link),
             }
         }
     }
@@ -251,6 +274,11 @@ impl Cluster {
                 .as_number()
                 .filter(|count| *count >= 0.0)
                 .map(|count| count as usize),
+            hello_s: object
+                .get("connect_timeout")
+                .as_number()
+                .filter(|seconds| *seconds > 0.0)
+                .unwrap_or(HELLO_S),
         });
         let next = Topology::new(&generation, &self.settings.local_endpoint);
         self.generation = generation;

@@ -8,8 +8,18 @@ use bheka_value::{Str, Timestamp};
 
 use crate::api::{CloseReason, Direction, Effect, Severity};
 use crate::cluster::Cluster;
+use crate::dial_queue::Class;
 use crate::timers::Timer;
 use crate::topology::{Endpoint, Topology};
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// The peer said so.
+    Announced,
+    /// It broke, or this node closed it.
+    Sudden,
+}
 
 impl Cluster {
     /// Brings the peers in line with a new topology; whose endpoint has not changed notices
@@ -23,7 +33,9 @@ impl Cluster {
             .cloned()
             .collect();
         for name in gone {
-            if let Some(link) = self.peers[&name].link {
+            self.dials.remove(&name);
+            let peer = &self.peers[&name];
+            for link in [peer.spare, peer.link].into_iter().flatten() {
                 self.close(
                     link,
                     CloseReason::Reconfigured("removed"),
@@ -65,6 +77,13 @@ impl Cluster {
                 .get(&link)
                 .is_some_and(|link| matches!(link.direction, Direction::Dialled { .. }));
             if moved || (readdressed && dialled) {
+                if let Some(spare) = self.peers.get(name).and_then(|peer| peer.spare) {
+                    self.close(
+                        spare,
+                        CloseReason::Reconfigured("changed"),
+                        Severity::Information,
+                    );
+                }
                 self.close(
                     link,
                     CloseReason::Reconfigured("changed"),
@@ -92,6 +111,7 @@ impl Cluster {
         let busy = peer.link.is_some() || peer.dialling.is_some() || peer.unproven.is_some();
         if !wanted || busy {
             peer.dial_due = None;
+            self.dials.remove(name);
             return;
         }
         peer.dial_due = Some(at);
@@ -101,14 +121,8 @@ impl Cluster {
         }
     }
 
-    /// The timer of a dial has come up.
+    /// The timer of a dial has come up: it waits for a place.
     pub(crate) fn dial_due(&mut self, name: &Str, at: Timestamp) {
-        let Some(endpoint) = self.topology.endpoint(name) else {
-            return;
-        };
-        let (Some(host), port) = (endpoint.host.clone(), endpoint.port.clone()) else {
-            return;
-        };
         let Some(peer) = self.peers.get_mut(name) else {
             return;
         };
@@ -116,6 +130,27 @@ impl Cluster {
             return;
         }
         peer.dial_due = None;
+        let class = Class::of(peer.failures);
+        self.dials.push(name, class, self.jitter.bits());
+    }
+
+    /// Begins the dials for which there are places.
+    pub(crate) fn begin_dials(&mut self) {
+        while let Some(name) = self.dials.begin() {
+            self.begin_dial(&name);
+        }
+    }
+
+    fn begin_dial(&mut self, name: &Str) {
+        let target = self.target_of(name);
+        let (Some((host, port)), Some(peer)) = (target, self.peers.get_mut(name)) else {
+            self.dials.end(name);
+            return;
+        };
+        if peer.link.is_some() || peer.unproven.is_some() {
+            self.dials.end(name);
+            return;
+        }
         peer.dialling = Some((host.clone(), port.clone()));
         let text = format!("Reconnecting to endpoint '{name}' via host '{host}' and port '{port}'");
         self.log(Severity::Information, "ApiListener", text);
@@ -127,10 +162,13 @@ impl Cluster {
     }
 
     pub(crate) fn dial_failed(&mut self, name: &Str, reason: &str) {
+        self.dials.end(name);
         let Some(peer) = self.peers.get_mut(name) else {
             return;
         };
         let Some((host, port)) = peer.dialling.take() else {
+            // It was removed from the configuration, and is there again.
+            self.plan_dial(name, self.now);
             return;
         };
         let text = format!(
@@ -150,6 +188,7 @@ impl Cluster {
         let Direction::Dialled { endpoint } = direction else {
             return true;
         };
+        self.dials.end(endpoint);
         let target = self.target_of(endpoint);
         let Some(peer) = self.peers.get_mut(endpoint) else {
             return true;
@@ -160,8 +199,31 @@ impl Cluster {
 
     /// What was dialled was not kept.
     pub(crate) fn redial_refused(&mut self, direction: &Direction) {
-        if let Direction::Dialled { endpoint } = direction {
+        let Direction::Dialled { endpoint } = direction else {
+            return;
+        };
+        // Who is connected has not failed.
+        if !self.is_connected(endpoint) {
             self.redial_failed(endpoint);
+        }
+    }
+
+    /// The peer has connected by itself: the own dial is not needed, and its handshake would be in
+    /// vain. Of two nodes that dial each other only the one with the greater name gives in, or
+    /// both would.
+    pub(crate) fn cancel_dial(&mut self, name: &Str) {
+        self.dials.remove(name);
+        if *name >= self.settings.local_endpoint {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(name) else {
+            return;
+        };
+        if peer.dialling.take().is_some() {
+            self.dials.end(name);
+            self.effects.push(Effect::CancelDial {
+                endpoint: name.clone(),
+            });
         }
     }
 
@@ -173,12 +235,13 @@ impl Cluster {
         peer.failures = peer.failures.saturating_add(1);
         let pause = PAUSE_FIRST_S * 2f64.powi(peer.failures.min(8).cast_signed() - 1);
         let pause = pause.min(PAUSE_MAX_S);
-        let at = self.now + self.jitter.between(pause * PAUSE_SPREAD, pause);
+        let at = self.now + self.jitter.between(PAUSE_MIN_S, pause);
         self.plan_dial(name, at);
     }
 
-    /// A connection is gone: soon again, unless it was a short one.
-    pub(crate) fn redial_lost(&mut self, name: &Str, lived_s: f64) {
+    /// A connection is gone: soon again, unless it was a short one; at once when the peer has taken
+    /// its leave, for then it is being restarted.
+    pub(crate) fn redial_lost(&mut self, name: &Str, lived_s: f64, parting: Parting) {
         if lived_s < LIFE_SHORT_S {
             self.redial_failed(name);
             return;
@@ -186,7 +249,11 @@ impl Cluster {
         if let Some(peer) = self.peers.get_mut(name) {
             peer.failures = 0;
         }
-        let at = self.now + self.jitter.between(0.0, RETURN_PAUSE_MAX_S);
+        let pause_max = match parting {
+            Parting::Announced => 0.0,
+            Parting::Sudden => RETURN_PAUSE_MAX_S,
+        };
+        let at = self.now + self.jitter.between(0.0, pause_max);
         self.plan_dial(name, at);
     }
 
@@ -200,10 +267,10 @@ impl Cluster {
 const PAUSE_FIRST_S: f64 = 5.0;
 /// Longest pause.
 const PAUSE_MAX_S: f64 = 30.0;
-/// Pauses are spread from this share of their length to all of it.
-const PAUSE_SPREAD: f64 = 0.5;
+/// Shortest pause: pauses are spread from here to their length, so that many endpoints that failed
+/// together are not dialled together again.
+const PAUSE_MIN_S: f64 = 1.0;
 /// A connection that lasted less counts as a failure: the peer refused it, as a rule.
 const LIFE_SHORT_S: f64 = 15.0;
-/// Longest pause after a good connection broke or the peer took its leave: as a rule it is just
-/// being restarted.
+/// Longest pause after a good connection broke without a word.
 const RETURN_PAUSE_MAX_S: f64 = 3.0;

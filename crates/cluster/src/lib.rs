@@ -21,6 +21,7 @@ mod authority;
 mod cluster;
 pub mod config_sync;
 mod dial;
+mod dial_queue;
 pub mod events;
 mod execute;
 mod link;
@@ -48,6 +49,7 @@ pub use api::{
 };
 pub use authority::{Authority, HostPinned, sdbm};
 pub use cluster::{Cluster, PeerPositions};
+pub use dial_queue::DialLimits;
 pub use message::{Message, MessageError};
 pub use status::{ApiStatus, EndpointStatus, ZoneStatus};
 pub use topology::{Endpoint, Relation, Topology, Zone};

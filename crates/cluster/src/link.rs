@@ -6,6 +6,7 @@ use bheka_value::{Str, Timestamp, Value};
 
 use crate::api::{CloseReason, Direction, DownCause, Effect, LinkId, LinkUp, Severity};
 use crate::cluster::{Cluster, PeerPositions};
+use crate::dial::Parting;
 use crate::message::Message;
 use crate::netstring::{ANONYMOUS_BYTES_MAX, FramingError};
 use crate::rate::Rate;
@@ -25,6 +26,8 @@ pub(crate) struct Link {
     pub(crate) direction: Direction,
     pub(crate) since: Timestamp,
     pub(crate) last_received: Timestamp,
+    /// Whether anything has come.
+    pub(crate) is_heard: bool,
     /// The replay under way.
     pub(crate) replay: Option<Replay>,
     pub(crate) complaints: Complaints,
@@ -42,6 +45,8 @@ impl Link {
 pub(crate) struct Peer {
     pub(crate) positions: PeerPositions,
     pub(crate) link: Option<LinkId>,
+    /// A second connection; see [`Cluster::spare_due`].
+    pub(crate) spare: Option<LinkId>,
     pub(crate) syncing: bool,
     /// Where a dial is under way to.
     pub(crate) dialling: Option<(Str, Str)>,
@@ -86,6 +91,8 @@ impl Complaints {
 /// Who is at the other end.
 enum Verdict {
     Endpoint(Str),
+    /// The endpoint has a connection, and no second one yet.
+    Spare(Str),
     Anonymous,
     Refused {
         reason: CloseReason,
@@ -150,8 +157,19 @@ impl Cluster {
                     .set(self.now + ANONYMOUS_LIFE_S, Timer::Anonymous(id));
             }
             Verdict::Endpoint(endpoint) => {
+                let was_dialled = up.direction != Direction::Accepted;
                 let id = self.keep(up, Some(endpoint.clone()), None);
+                if was_dialled {
+                    let limit = self.now + self.listener.hello_s;
+                    self.timers.set(limit, Timer::Hello(id));
+                } else {
+                    self.cancel_dial(&endpoint);
+                }
                 self.attach(id, &endpoint);
+            }
+            Verdict::Spare(endpoint) => {
+                let id = self.keep(up, Some(endpoint.clone()), None);
+                self.keep_spare(id, &endpoint);
             }
         }
     }
@@ -182,7 +200,11 @@ impl Cluster {
             ),
         };
         self.log(severity, "JsonRpcConnection", text);
-        self.detach(link);
+        let parting = match cause {
+            DownCause::Announced => Parting::Announced,
+            DownCause::Lost(_) => Parting::Sudden,
+        };
+        self.detach(link, parting);
     }
 
     pub(crate) fn malformed(&mut self, link: LinkId, error: &str, bytes: usize) {
@@ -249,7 +271,10 @@ impl Cluster {
     }
 
     pub(crate) fn drop_links(&mut self, reason: &Str) {
-        let all: Vec<LinkId> = self.links.keys().copied().collect();
+        // Second connections first, or they would take the place of the others.
+        let spares = self.peers.values().filter_map(|peer| peer.spare);
+        let mut all: Vec<LinkId> = spares.collect();
+        all.extend(self.links.keys());
         for link in all {
             self.close(
                 link,
@@ -271,7 +296,7 @@ impl Cluster {
         );
         self.log(severity, "JsonRpcConnection", text);
         self.effects.push(Effect::Close { link, reason });
-        self.detach(link);
+        self.detach(link, Parting::Sudden);
     }
 
     /// Sends a message on a connection, and counts it.
@@ -301,6 +326,7 @@ impl Cluster {
             return;
         };
         link.last_received = now;
+        link.is_heard = true;
         let Some(peer) = link
             .endpoint
             .as_ref()
@@ -355,15 +381,17 @@ impl Cluster {
         if self.topology.endpoint(identity).is_none() {
             return refused(CloseReason::UnknownEndpoint(identity.clone()), Hello::Yes);
         }
-        if self.is_connected(identity) {
-            let reason = CloseReason::Duplicate;
+        let Some(peer) = self.peers.get(identity).filter(|peer| peer.link.is_some()) else {
+            return Verdict::Endpoint(identity.clone());
+        };
+        if peer.spare.is_some() {
             return Verdict::Refused {
-                reason,
+                reason: CloseReason::Duplicate,
                 severity: Severity::Information,
                 hello: Hello::Yes,
             };
         }
-        Verdict::Endpoint(identity.clone())
+        Verdict::Spare(identity.clone())
     }
 
     fn judge_anonymous(&self) -> Verdict {
@@ -419,6 +447,7 @@ impl Cluster {
             direction: up.direction,
             since: self.now,
             last_received: self.now,
+            is_heard: false,
             replay: None,
             complaints: Complaints::default(),
         };
@@ -444,19 +473,115 @@ impl Cluster {
         self.begin_sync(link, endpoint);
     }
 
+    /// A second connection to an endpoint: both nodes have dialled at the same moment, or the first
+    /// one is dead and the peer has noticed it earlier.
+    ///
+    /// Which one stays is decided a little later. A stock Icinga 2 closes the one that came second
+    /// *to it* at once, so the other one is left; two Bhekas wait, and then decide alike.
+    fn keep_spare(&mut self, spare: LinkId, endpoint: &Str) {
+        let Some(peer) = self.peers.get_mut(endpoint) else {
+            return;
+        };
+        peer.spare = Some(spare);
+        peer.dial_due = None;
+        self.dials.remove(endpoint);
+        let relation = self
+            .topology
+            .endpoint(endpoint)
+            .map(|endpoint| endpoint.relation);
+        let bytes = relation.map_or(ANONYMOUS_BYTES_MAX, |relation| relation.frame_bytes_max());
+        self.effects.push(Effect::SetLimit { link: spare, bytes });
+        self.push_send(spare, &self.hello());
+        self.timers
+            .set(self.now + SPARE_PAUSE_S, Timer::Spare(spare));
+        self.spare_at(spare, endpoint, SpareAt::Arrival);
+    }
+
+    /// Looks again which of two connections stays.
+    pub(crate) fn spare_due(&mut self, spare: LinkId) {
+        let Some(endpoint) = self
+            .links
+            .get(&spare)
+            .and_then(|link| link.endpoint.clone())
+        else {
+            return;
+        };
+        self.spare_at(spare, &endpoint, SpareAt::Timer);
+    }
+
+    fn spare_at(&mut self, spare: LinkId, endpoint: &Str, at: SpareAt) {
+        let Some(first) = self
+            .peers
+            .get(endpoint)
+            .filter(|peer| peer.spare == Some(spare))
+            .and_then(|peer| peer.link)
+        else {
+            return;
+        };
+        let (Some(old), Some(new)) = (self.links.get(&first), self.links.get(&spare)) else {
+            return;
+        };
+        let silence = self.now - old.last_received;
+        let loser = if silence > SPARE_SILENCE_S {
+            // A node that lives sends something every 20 seconds.
+            Some(first)
+        } else if at == SpareAt::Arrival {
+            None
+        } else if new.since - old.since < SPARE_YOUNG_S && old.direction != new.direction {
+            // Both came up together: the connection stays that the lesser name has made.
+            let own_stays = self.settings.local_endpoint < *endpoint;
+            let old_is_own = old.direction != Direction::Accepted;
+            Some(if old_is_own == own_stays {
+                spare
+            } else {
+                first
+            })
+        } else if old.last_received > new.since {
+            // The first one lives.
+            Some(spare)
+        } else {
+            None
+        };
+        match loser {
+            Some(loser) => self.close(loser, CloseReason::Duplicate, Severity::Information),
+            None if at == SpareAt::Timer => {
+                self.timers
+                    .set(self.now + SPARE_PAUSE_S, Timer::Spare(spare));
+            }
+            None => {}
+        }
+    }
+
+    /// A peer that was dialled has had time enough for its first word.
+    pub(crate) fn hello_due(&mut self, link: LinkId) {
+        if self.links.get(&link).is_some_and(|link| !link.is_heard) {
+            let reason = CloseReason::NoHello(self.listener.hello_s as u64);
+            self.close(link, reason, Severity::Warning);
+        }
+    }
+
     /// Forgets a connection, and goes about getting a new one.
-    fn detach(&mut self, link: LinkId) {
+    fn detach(&mut self, link: LinkId, parting: Parting) {
         let Some(gone) = self.links.remove(&link) else {
             return;
         };
         self.requests.forget_link(link);
         if let Some(endpoint) = &gone.endpoint {
-            if let Some(peer) = self.peers.get_mut(endpoint) {
-                peer.link = None;
-                peer.syncing = false;
+            let Some(peer) = self.peers.get_mut(endpoint) else {
+                return;
+            };
+            if peer.spare == Some(link) {
+                peer.spare = None;
+                return;
             }
+            peer.link = None;
+            peer.syncing = false;
+            let spare = peer.spare.take();
             self.tell_peer(endpoint);
-            self.redial_lost(endpoint, self.now - gone.since);
+            match spare {
+                Some(spare) => self.attach(spare, endpoint),
+                None => self.redial_lost(endpoint, self.now - gone.since, parting),
+            }
             return;
         }
         self.anonymous = self.anonymous.saturating_sub(1);
@@ -497,6 +622,21 @@ fn frame_bytes(payload: usize) -> u64 {
     payload as u64 + u64::from(digits) + 2
 }
 
+/// When it is decided which of two connections stays, after the second has come up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SpareAt {
+    Arrival,
+    Timer,
+}
+
+/// How long both of two connections are kept, and how often it is looked at them again. A stock
+/// Icinga 2 closes one within milliseconds.
+const SPARE_PAUSE_S: f64 = 3.0;
+/// Connections that came up within so many seconds of each other were begun together.
+const SPARE_YOUNG_S: f64 = 10.0;
+/// After so much silence a connection is taken for dead when there is another one: peers send a
+/// heartbeat every 20 seconds.
+const SPARE_SILENCE_S: f64 = 22.0;
 const HEARTBEAT_INTERVAL_S: f64 = 20.0;
 const ANONYMOUS_LIFE_S: f64 = 10.0;
 const SILENCE_MAX_S: f64 = 60.0;

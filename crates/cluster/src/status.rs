@@ -69,6 +69,10 @@ pub struct ApiStatus {
     /// Messages to be relayed a second over the last minute, also those that nobody is there to
     /// receive. There is no queue for them.
     pub relay_queue_item_rate: f64,
+    /// Dials that are due and wait for a place.
+    pub dials_waiting: usize,
+    /// Dials under way.
+    pub dials_running: usize,
     /// Received messages a second over the last minute.
     pub work_queue_item_rate: f64,
 }
@@ -107,6 +111,8 @@ impl Cluster {
             anonymous_clients: self.anonymous,
             relay_queue_item_rate: self.relayed.per_second(now),
             work_queue_item_rate: self.received.per_second(now),
+            dials_waiting: self.dials.waiting(),
+            dials_running: self.dials.running(),
             ..ApiStatus::default()
         };
         for name in self.topology.neighbours() {

@@ -24,6 +24,10 @@ pub(crate) enum Timer {
     Anonymous(LinkId),
     /// Dial an endpoint.
     Dial(Str),
+    /// A peer that was dialled has to have said something.
+    Hello(LinkId),
+    /// Which of two connections to an endpoint stays.
+    Spare(LinkId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,14 +90,19 @@ impl Timers {
 pub(crate) struct Jitter(pub(crate) u64);
 
 impl Jitter {
-    /// A number in `[low, high)`.
-    #[allow(clippy::cast_precision_loss)]
-    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
+    /// A number of 64 bits.
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number in `[low, high)`.
+    #[allow(clippy::cast_precision_loss)]
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
+        let mixed = self.bits();
         let unit = (mixed >> 11) as f64 / (1u64 << 53) as f64;
         low + unit * (high - low)
     }

@@ -90,7 +90,7 @@ pub async fn dial(
     now: Timestamp,
 ) -> Result<Connection, DialError> {
     let reached = reach(target, deadlines).await?;
-    secure(reached, target, identity, deadlines, None, now).await
+    secure(reached, target, identity, deadlines, None, || {}, now).await
 }
 
 /// A TCP connection to one of the addresses of an endpoint.
@@ -122,6 +122,7 @@ pub async fn reach(target: &DialTarget, deadlines: &Deadlines) -> Result<Reached
 }
 
 /// The second half of [`dial()`]: everything from TLS on, computed on a lane when there is one.
+/// `begun` is called when the handshake's turn has come.
 ///
 /// # Errors
 /// As [`dial()`].
@@ -131,11 +132,13 @@ pub async fn secure(
     identity: &Identity,
     deadlines: &Deadlines,
     lane: Option<&Lane>,
+    begun: impl FnOnce() + Send,
     now: Timestamp,
 ) -> Result<Connection, DialError> {
     let Reached { tcp, end } = reached;
     // From here the peer's own limit runs; waiting for the lane is a part of it.
     let limits = (end.min(Instant::now() + deadlines.tls), deadlines.tls);
+    let lane = (lane, begun);
     let connection = handshake(tcp, target, identity, limits, lane, now)
         .await
         .map_err(|failure| failure.dial(Phase::Tls))?;
@@ -151,7 +154,7 @@ async fn handshake(
     target: &DialTarget,
     identity: &Identity,
     (end, allowed): (Instant, Duration),
-    lane: Option<&Lane>,
+    (lane, begun): (Option<&Lane>, impl FnOnce() + Send),
     now: Timestamp,
 ) -> Result<Connection, Failure> {
     let environment = |error: io::Error| Failure::new(Fault::Environment, io_text(&error));
@@ -163,6 +166,7 @@ async fn handshake(
         Some(lane) => Some(lane.admit(Side::Outbound, end.into_std()).await?),
         None => None,
     };
+    begun();
     let config = identity
         .client_config()
         .map_err(|error| Failure::new(Fault::User, error.to_string()))?;
@@ -391,9 +395,16 @@ pub(crate) async fn dial_host(
         hello: None,
     };
     let tls_end = end.min(Instant::now() + deadlines.tls);
-    handshake(tcp, &target, identity, (tls_end, deadlines.tls), None, now)
-        .await
-        .map_err(|failure| failure.dial(Phase::Tls))
+    handshake(
+        tcp,
+        &target,
+        identity,
+        (tls_end, deadlines.tls),
+        (None, || {}),
+        now,
+    )
+    .await
+    .map_err(|failure| failure.dial(Phase::Tls))
 }
 
 #[cfg(test)]

@@ -60,6 +60,8 @@ impl World {
                     },
                 );
             }
+            // It may come too late in the real world, too.
+            ClusterEffect::CancelDial { .. } => {}
             ClusterEffect::Command { command, origin } => {
                 let generation = self.generation(node).cloned().unwrap_or_default();
                 if !is_authorised(&generation, node, &command, &origin) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bheka_api::{
     ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, Submission, SubmitError, Template, TimePeriodStatus, ZoneStatus,
+    ListenerStatus, Openings, Submission, SubmitError, Template, TimePeriodStatus, ZoneStatus,
 };
 use bheka_lang::{Globals, Sources};
 use bheka_model::{Board, Command, ConfigObject};
@@ -90,6 +90,18 @@ impl Backend for DaemonBackend {
             sync_queue_item_rate: 0.0,
             work_queue_item_rate: api.work_queue_item_rate,
             log_message_timestamp: figures.log_message_timestamp,
+            openings: Openings {
+                dials_waiting: api.dials_waiting,
+                dials_running: api.dials_running,
+                outbound_waiting: figures.lane.outbound_waiting,
+                inbound_waiting: figures.lane.inbound_waiting,
+                running: figures.lane.running,
+                running_max: figures.lane.width,
+                typical_s: figures.lane.typical.as_secs_f64(),
+                finished: figures.lane.finished,
+                failed: figures.lane.failed,
+                given_up: figures.lane.given_up,
+            },
         })
     }
 

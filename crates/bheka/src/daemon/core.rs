@@ -288,6 +288,7 @@ impl Core {
                 host,
                 port,
             } => self.dialler.dial(endpoint, &host, &port),
+            Effect::CancelDial { endpoint } => self.dialler.cancel(&endpoint),
             Effect::Command { command, origin } => {
                 agenda
                     .work
@@ -378,6 +379,7 @@ impl Core {
     fn refresh_figures(&mut self, now: Timestamp, agenda: &mut Agenda) {
         let mut figures = Figures::collect(&self.monitor, &self.cluster, now);
         figures.http_clients = self.dialler.http_clients();
+        figures.lane = self.dialler.lane();
         figures.last_reload_failed = self.last_reload_failed;
         let input = bheka_monitor::Input::Surroundings(Box::new(surroundings(&figures)));
         agenda.work.push_back(Work::Monitor(input));

@@ -1,7 +1,8 @@
 //! Connections: dialling, accepting, and the two tasks that own each link.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,11 +10,13 @@ use bheka_cluster::netstring::ANONYMOUS_BYTES_MAX;
 use bheka_cluster::{Direction, DownCause, Input, LinkId, LinkUp, Message};
 use bheka_net::{
     Accepted, Connection, Deadlines, DialTarget, FrameError, FrameReader, FrameWriter, Gate,
-    HttpConnection, Identity,
+    HttpConnection, Identity, Lane, LaneStatus,
 };
 use bheka_value::Str;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 
 use super::clock;
 use super::job::{Job, Jobs};
@@ -31,9 +34,18 @@ const CLOSE_CAP: Duration = Duration::from_secs(5);
 /// How often a link that receives bytes but no whole message is reported alive.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
-/// Dials at the same time, waiting ones included. One waits for 15 s at most, so this also bounds
-/// how many blackholed endpoints there may be before others have to queue.
-const DIALS_MAX: usize = 1024;
+/// TCP connections that are being made, or are made and wait for the handshake lane. Those that
+/// have waited for [`SLOW_AFTER`] no longer count: most likely nobody answers there, and others must
+/// not wait for them. How many dials there are in all is the cluster's decision.
+const REACHING_MAX: usize = 256;
+const SLOW_AFTER: Duration = Duration::from_millis(500);
+
+/// Connections that have not yet shown what they are: each is a descriptor, and memory.
+const UNFINISHED_MAX: usize = 16_384;
+
+/// How much less the threads of the handshake lane are preferred than all others (`nice`). With 5
+/// they get a quarter of a core for which others compete.
+const LANE_NICENESS: i32 = 5;
 
 /// HTTP connections at the same time.
 const HTTP_CLIENTS_MAX: usize = 1024;
@@ -110,29 +122,52 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     identity: Arc<Identity>,
     settings: ArcSwap<LinkSettings>,
-    dials: Arc<Semaphore>,
+    reaching: Semaphore,
+    dials: Mutex<HashMap<Str, (u64, AbortHandle)>>,
+    next_dial: AtomicU64,
     next_link: AtomicU64,
+    lane: Lane,
+    lane_runtime: Option<Runtime>,
     gate: Gate,
     http_clients: Arc<AtomicUsize>,
     http_places: Arc<Semaphore>,
 }
 
 impl Dialler {
-    /// A maker of links under an identity.
+    /// A maker of links under an identity, for the node of that endpoint.
     pub(crate) fn new(
         jobs: Jobs,
         runtime: tokio::runtime::Handle,
         identity: Arc<Identity>,
+        local_endpoint: &str,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let lane_runtime = lane_runtime(cores);
+        let lane = Lane::new(
+            lane_runtime
+                .as_ref()
+                .map_or_else(|| runtime.clone(), |lane| lane.handle().clone()),
+            cores,
+        );
+        let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile)
+            .current
+            .and_then(|limit| usize::try_from(limit).ok())
+            .unwrap_or(usize::MAX);
+        let unfinished = UNFINISHED_MAX.min(descriptors / 2);
+        let gate = Gate::new(unfinished, cores.saturating_sub(1).max(1))
+            .with_lane(lane.clone(), local_endpoint);
         Self(Arc::new(Inner {
             jobs,
             runtime,
             identity,
             settings: ArcSwap::default(),
-            dials: Arc::new(Semaphore::new(DIALS_MAX)),
+            reaching: Semaphore::new(REACHING_MAX),
+            dials: Mutex::default(),
+            next_dial: AtomicU64::new(1),
             next_link: AtomicU64::new(1),
-            gate: Gate::new(4096, cores.saturating_sub(1).max(1)),
+            lane,
+            lane_runtime,
+            gate,
             http_clients: Arc::default(),
             http_places: Arc::new(Semaphore::new(HTTP_CLIENTS_MAX)),
         }))
@@ -148,7 +183,12 @@ impl Dialler {
         self.0.http_clients.load(Ordering::Relaxed)
     }
 
-    /// Connects to an endpoint; the core hears of it either way.
+    /// How it stands with handshakes.
+    pub(crate) fn lane(&self) -> LaneStatus {
+        self.0.lane.status()
+    }
+
+    /// Connects to an endpoint; the core hears of it either way, unless it is cancelled.
     pub(crate) fn dial(&self, endpoint: Str, host: &str, port: &str) {
         let inner = Arc::clone(&self.0);
         let target = port.trim().parse().map(|port| DialTarget {
@@ -157,41 +197,46 @@ impl Dialler {
             port,
             hello: None,
         });
-        let port = port.to_owned();
-        self.0.runtime.spawn(async move {
-            let failed = |reason: String| {
-                Job::Cluster(Input::DialFailed {
-                    endpoint: endpoint.clone(),
-                    reason: reason.into(),
-                })
+        let reason = format!("'{port}' is no port; set 'port' of the Endpoint object");
+        let number = self.0.next_dial.fetch_add(1, Ordering::Relaxed);
+        // Held until the task is known, so that it cannot end unknown.
+        let mut dials = self.0.lock_dials();
+        let name = endpoint.clone();
+        let task = self.0.runtime.spawn(async move {
+            let dialled = match target {
+                Ok(target) => inner.reach_and_secure(&target).await,
+                Err(_) => Err(reason),
             };
-            let Ok(target) = target else {
-                let reason = format!("'{port}' is no port; set 'port' of the Endpoint object");
-                inner.jobs.send(failed(reason)).await;
+            if !inner.end_dial(&endpoint, number) {
                 return;
-            };
-            // The semaphore is never closed.
-            let Ok(_permit) = inner.dials.acquire().await else {
-                return;
-            };
-            let deadlines = inner.settings.load().deadlines;
-            let dialled = bheka_net::dial(&target, &inner.identity, &deadlines, clock::now()).await;
+            }
             match dialled {
+                // The connection outlives this task.
                 Ok(connection) => {
-                    drop(_permit);
                     let direction = Direction::Dialled { endpoint };
-                    inner.serve_link(connection, direction).await;
+                    tokio::spawn(async move { inner.serve_link(connection, direction).await });
                 }
-                Err(error) => {
-                    inner.jobs.send(failed(error.to_string())).await;
+                Err(reason) => {
+                    let reason = reason.into();
+                    let failed = Input::DialFailed { endpoint, reason };
+                    inner.jobs.send(Job::Cluster(failed)).await;
                 }
             }
         });
+        dials.insert(name, (number, task.abort_handle()));
+    }
+
+    /// Ends a dial that is under way; the core hears nothing of it.
+    pub(crate) fn cancel(&self, endpoint: &str) {
+        if let Some((_, task)) = self.0.lock_dials().remove(endpoint) {
+            task.abort();
+        }
     }
 
     /// Accepts connections for as long as the task lives.
     pub(crate) async fn listen(self, listener: TcpListener, api: Arc<bheka_api::Api>) {
         loop {
+            self.0.gate.room().await;
             match listener.accept().await {
                 Ok((tcp, address)) => {
                     let _ = tcp.set_nodelay(true);
@@ -219,10 +264,18 @@ impl Dialler {
         let accepted =
             bheka_net::accept(tcp, &inner.identity, &deadlines, &inner.gate, clock::now()).await;
         match accepted {
+            // Tasks of their own, or each connection would keep the memory of its handshake, and
+            // that of the cluster the memory of HTTP.
             Ok(Accepted::JsonRpc(connection)) => {
-                inner.serve_link(*connection, Direction::Accepted).await;
+                let inner = Arc::clone(inner);
+                tokio::spawn(
+                    async move { inner.serve_link(*connection, Direction::Accepted).await },
+                );
             }
-            Ok(Accepted::Http(connection)) => inner.serve_http(*connection, api).await,
+            Ok(Accepted::Http(connection)) => {
+                let inner = Arc::clone(inner);
+                tokio::spawn(async move { inner.serve_http(*connection, api).await });
+            }
             Err(error) if error.closed_silently => {
                 tracing::debug!(target: "ApiListener", "Incoming connection from {from}: {error}");
             }
@@ -233,7 +286,82 @@ impl Dialler {
     }
 }
 
+/// Threads of their own for handshakes; without them, which is only slower, nothing.
+fn lane_runtime(cores: usize) -> Option<Runtime> {
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores)
+        .enable_all()
+        .thread_name("bheka-tls")
+        .on_thread_start(|| {
+            // On Linux this is a matter of the thread.
+            let _ = rustix::process::nice(LANE_NICENESS);
+        })
+        .build();
+    match built {
+        Ok(runtime) => Some(runtime),
+        Err(error) => {
+            tracing::warn!(target: "ApiListener",
+                "cannot start threads for TLS handshakes: {error}");
+            None
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.lane_runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 impl Inner {
+    fn lock_dials(&self) -> MutexGuard<'_, HashMap<Str, (u64, AbortHandle)>> {
+        self.dials.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False when the dial was cancelled.
+    fn end_dial(&self, endpoint: &Str, number: u64) -> bool {
+        let mut dials = self.lock_dials();
+        if dials
+            .get(endpoint)
+            .is_none_or(|(known, _)| *known != number)
+        {
+            return false;
+        }
+        dials.remove(endpoint);
+        true
+    }
+
+    async fn reach_and_secure(&self, target: &DialTarget) -> Result<Connection, String> {
+        // The semaphore is never closed.
+        let place = self.reaching.acquire().await.ok();
+        let deadlines = self.settings.load().deadlines;
+        let mut reaching = std::pin::pin!(bheka_net::reach(target, &deadlines));
+        let (reached, place) = match tokio::time::timeout(SLOW_AFTER, &mut reaching).await {
+            Ok(reached) => (reached, place),
+            Err(_) => {
+                drop(place);
+                (reaching.await, None)
+            }
+        };
+        let reached = reached.map_err(|error| error.to_string())?;
+        let lane = Some(&self.lane);
+        let begun = move || drop(place);
+        let now = clock::now();
+        bheka_net::secure(
+            reached,
+            target,
+            &self.identity,
+            &deadlines,
+            lane,
+            begun,
+            now,
+        )
+        .await
+        .map_err(|error| error.to_string())
+    }
+
     async fn serve_http(&self, connection: HttpConnection, api: Arc<bheka_api::Api>) {
         let Ok(_place) = self.http_places.try_acquire() else {
             tracing::warn!(target: "HttpServerConnection",

@@ -177,7 +177,12 @@ impl Daemon {
                 files.certificate.display()
             );
         }
-        let dialler = Dialler::new(jobs.clone(), runtime.clone(), Arc::clone(&identity));
+        let dialler = Dialler::new(
+            jobs.clone(),
+            runtime.clone(),
+            Arc::clone(&identity),
+            &local_endpoint,
+        );
         let certificates = Certificates::new(
             &settings.paths,
             files.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bheka_cluster::{ApiStatus, Cluster, EndpointStatus};
 use bheka_monitor::{ApiNumbers, Monitor, PeerNumbers, Stats, Surroundings, ZoneNumbers};
+use bheka_net::LaneStatus;
 use bheka_value::{Str, Timestamp};
 
 /// One look at everything.
@@ -20,6 +21,8 @@ pub(crate) struct Figures {
     pub(crate) api: ApiStatus,
     /// Endpoints by name.
     pub(crate) endpoints: BTreeMap<Str, EndpointStatus>,
+    /// Handshakes.
+    pub(crate) lane: LaneStatus,
     /// Open HTTP connections.
     pub(crate) http_clients: usize,
     /// `ts` of the last message in the replay log.
