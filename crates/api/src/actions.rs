@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bheka_model::{CheckResult, CheckableName, Command, ConfigObject};
 use bheka_value::{Timestamp, Value};
 
-use crate::objects::no_objects;
+use crate::objects::NO_OBJECTS;
 use crate::params::{Params, to_number};
 use crate::query::{self, Objects};
 use crate::response::{Handled, Response, ResultsWriter};
@@ -34,7 +34,7 @@ pub(crate) fn handle(
     let source = Objects::new(snapshot, &types);
     let objects = match query::select(&source, user, &format!("actions/{name}"), params) {
         Ok(objects) => objects,
-        Err(diagnostics) => return no_objects(params, &diagnostics),
+        Err(miss) => return miss.answer(params, NO_OBJECTS),
     };
     let verbose = params.flag("verbose")?;
     let mut writer = ResultsWriter::new(params)?;

@@ -39,7 +39,7 @@ pub(crate) fn handle(
     let source = Objects::new(snapshot, &[type_info]);
     let objects = match query::select(&source, user, &required, &params) {
         Ok(objects) => objects,
-        Err(diagnostics) => return no_objects(&params, &diagnostics),
+        Err(miss) => return miss.answer(&params, NO_OBJECTS),
     };
     let mut writer = ResultsWriter::new(&params)?;
     if !objects.is_empty() {
@@ -59,9 +59,12 @@ pub(crate) fn handle(
     Ok(Response::json_text(200, writer.finish()))
 }
 
+/// What clients see of that answer.
+pub(crate) const NO_OBJECTS: &str = "No objects found.";
+
 /// The answer to a query that finds nothing, may find nothing or cannot be evaluated.
 pub(crate) fn no_objects(params: &Params, diagnostics: &str) -> Handled {
-    Response::error(404, params, "No objects found.", Some(diagnostics))
+    Response::error(404, params, NO_OBJECTS, Some(diagnostics))
 }
 
 /// The type whose plural, in whatever case, is this.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bheka_model::ConfigObject;
+use bheka_model::{ConfigObject, Generation};
 use bheka_value::{Callable, Str, Value};
 
 /// One entry of `permissions` of an `ApiUser`.
@@ -73,6 +73,37 @@ pub(crate) fn check(user: &ConfigObject, required: &str) -> Result<Grant, String
         grant.filters.clear();
     }
     Ok(grant)
+}
+
+/// Whether the user may send filters of their own. All may, but are named in the log, unless
+/// `enforce_filter_expression_permission` of the `ApiListener` is set (since 2.14.10).
+///
+/// # Errors
+/// "Missing permission: …" when the user lacks it.
+pub(crate) fn check_filter_expression(
+    user: &ConfigObject,
+    generation: &Generation,
+) -> Result<(), String> {
+    const REQUIRED: &str = "filter-expression";
+    if has(user, REQUIRED) {
+        return Ok(());
+    }
+    let mut listeners = generation.of_type("ApiListener");
+    if listeners.any(|it| it.get("enforce_filter_expression_permission").is_true()) {
+        tracing::warn!(
+            target: "FilterUtility",
+            "ApiUser '{}' sent a filter and lacks the permission '{REQUIRED}'.",
+            user.name,
+        );
+        return Err(format!("Missing permission: {REQUIRED}"));
+    }
+    tracing::warn!(
+        target: "FilterUtility",
+        "ApiUser '{}' may use a filter without the permission '{REQUIRED}' only because \
+         enforce_filter_expression_permission of the ApiListener is false.",
+        user.name,
+    );
+    Ok(())
 }
 
 /// Whether the user has it at all, with whatever filter.

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use bheka_lang::{Filter, Globals, Guard};
-use bheka_model::ConfigObject;
+use bheka_model::{ConfigObject, Generation};
 use bheka_value::schema::TypeInfo;
 use bheka_value::{CallError, Str, Value};
 
 use crate::params::Params;
 use crate::permission::{self, Grant};
+use crate::response::{Handled, Response};
 use crate::view::{self, Join, Snapshot};
 
 /// Where the things of a query come from.
@@ -32,6 +33,9 @@ pub(crate) trait Source {
     /// The variables that filters see for it.
     fn scope(&self, target: &Self::Target) -> Vec<(Str, Value)>;
 
+    /// The configuration in force.
+    fn generation(&self) -> &Generation;
+
     /// The globals that filters see.
     fn globals(&self) -> Option<Globals>;
 
@@ -46,17 +50,41 @@ pub(crate) struct TargetType {
     pub(crate) plural: String,
 }
 
+/// Why a query finds nothing.
+pub(crate) enum Miss {
+    /// Text for `diagnostic_information`. Clients see "No objects found." for all of them: what a
+    /// user must not see does not exist.
+    Nothing(String),
+    /// The user may not ask like that, whatever there is.
+    Forbidden(String),
+}
+
+impl From<String> for Miss {
+    fn from(diagnostics: String) -> Self {
+        Self::Nothing(diagnostics)
+    }
+}
+
+impl Miss {
+    /// The answer to the query; `nothing` is what clients see when there is nothing.
+    pub(crate) fn answer(&self, params: &Params, nothing: &str) -> Handled {
+        match self {
+            Self::Nothing(diagnostics) => Response::error(404, params, nothing, Some(diagnostics)),
+            Self::Forbidden(text) => Response::error(403, params, text, None),
+        }
+    }
+}
+
 /// Finds what a request is about.
 ///
 /// # Errors
-/// Text for `diagnostic_information`. Clients see "No objects found." for all of them: what a
-/// user must not see does not exist.
+/// When it finds nothing, or the user may not ask like that.
 pub(crate) fn select<S: Source>(
     source: &S,
     user: &ConfigObject,
     required: &str,
     params: &Params,
-) -> Result<Vec<S::Target>, String> {
+) -> Result<Vec<S::Target>, Miss> {
     let grant = permission::check(user, required).map_err(diagnostic)?;
     let types = source.types();
     let mut found = Vec::new();
@@ -76,6 +104,8 @@ pub(crate) fn select<S: Source>(
     if params.has("filter") || found.is_empty() {
         let wanted = wanted_type(&types, params)?;
         if params.has("filter") {
+            permission::check_filter_expression(user, source.generation())
+                .map_err(Miss::Forbidden)?;
             let filter = UserFilter::new(params, source.globals(), user)?;
             for target in source.all(&wanted.name) {
                 let scope = source.scope(&target);
@@ -299,6 +329,10 @@ impl Source for Objects<'_> {
             .iter()
             .find(|(it, _)| it.name == target.type_info.name);
         view::scope_of(self.snapshot, target, joins.map_or(&[], |(_, joins)| joins))
+    }
+
+    fn generation(&self) -> &Generation {
+        &self.snapshot.generation
     }
 
     fn globals(&self) -> Option<Globals> {

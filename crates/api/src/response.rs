@@ -1,9 +1,14 @@
 //! Responses and the error bodies of Icinga 2.
 
+use std::borrow::Cow;
+
 use bheka_model::Command;
 use bheka_value::{Value, write_json, write_json_string};
 
 use crate::params::Params;
+
+/// Names and values of headers, in order.
+pub(crate) type Headers = Vec<(Cow<'static, str>, String)>;
 
 /// The answer to a request.
 #[derive(Debug, Clone, Default)]
@@ -11,7 +16,7 @@ pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// Headers but for `Content-Length` and `Connection`.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub body: Vec<u8>,
     /// Whether the connection ends after it.
@@ -26,7 +31,7 @@ pub struct Response {
 }
 
 /// A parameter has a value that cannot be read (`pretty=abc`). Icinga 2 answers with status 500,
-/// "Unhandled exception" and no other headers.
+/// "Unhandled exception".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unhandled;
 
@@ -38,7 +43,7 @@ impl Response {
     pub(crate) fn with_body(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
-            headers: vec![("Content-Type", content_type.to_owned())],
+            headers: vec![("Content-Type".into(), content_type.to_owned())],
             body: body.into(),
             ..Self::default()
         }

@@ -1,16 +1,18 @@
 //! From requests to answers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bheka_model::{ConfigObject, Generation};
+use bheka_value::Value;
 
 use crate::auth::{self, Identity};
 use crate::backend::Backend;
 use crate::params::Params;
 use crate::permission;
 use crate::request::{Request, Url};
-use crate::response::{Handled, Response};
+use crate::response::{Handled, Headers, Response};
 use crate::view::Snapshot;
 use crate::{actions, console, info, objects, status, templates, types, variables};
 
@@ -111,7 +113,9 @@ impl Api {
         }
         let response = match self.route(&snapshot, &admission.user, request) {
             Ok(response) => self.with_common_headers(request, &snapshot.generation, response),
-            Err(crate::response::Unhandled) => Response::unhandled(),
+            Err(crate::response::Unhandled) => {
+                self.dress(&snapshot.generation, Response::unhandled())
+            }
         };
         Response {
             user: Some(admission.user.name.to_string()),
@@ -137,9 +141,13 @@ impl Api {
     #[must_use]
     pub fn refuse_head(&self, cause: &str) -> Response {
         let html = format!("<h1>Bad Request</h1><p><pre>{cause}</pre></p>");
-        let mut response = Response::page(400, html);
-        response.headers.insert(0, ("Server", self.server()));
-        response
+        self.dressed(Response::page(400, html))
+    }
+
+    /// An answer that no handler gave, with what stands on every answer.
+    #[must_use]
+    pub(crate) fn dressed(&self, response: Response) -> Response {
+        self.dress(&self.backend.board().generation(), response)
     }
 
     fn server(&self) -> String {
@@ -159,7 +167,7 @@ impl Api {
         match (request.effective_method(), &path[..]) {
             ("GET", []) => Ok(Response {
                 status: 302,
-                headers: vec![("Location", "/v1".to_owned())],
+                headers: vec![("Location".into(), "/v1".to_owned())],
                 ..Response::default()
             }),
             ("GET", ["v1"]) => info::handle(request, user, &self.backend.version(), &params),
@@ -199,20 +207,50 @@ impl Api {
         generation: &Generation,
         mut response: Response,
     ) -> Response {
-        let mut headers = vec![("Server", self.server())];
+        let mut headers = Vec::new();
         let origins = allowed_origins(generation);
         if !origins.is_empty() {
             if let Some(origin) = request.header("Origin")
                 && origins.iter().any(|allowed| allowed == origin)
             {
-                headers.push(("Access-Control-Allow-Origin", origin.to_owned()));
+                headers.push(("Access-Control-Allow-Origin".into(), origin.to_owned()));
             }
-            headers.push(("Access-Control-Allow-Credentials", "true".to_owned()));
+            headers.push(("Access-Control-Allow-Credentials".into(), "true".to_owned()));
         }
         headers.append(&mut response.headers);
         response.headers = headers;
+        self.dress(generation, response)
+    }
+
+    /// Puts the name of the server and `http_response_headers` of the `ApiListener` in front. The
+    /// latter may replace `Server`, and nothing that this answer needs (observed in 2.16).
+    fn dress(&self, generation: &Generation, mut response: Response) -> Response {
+        let mut headers: Headers = vec![("Server".into(), self.server())];
+        let listener = generation.of_type("ApiListener").next();
+        if let Some(Value::Dictionary(further)) = listener.map(|it| it.get("http_response_headers"))
+        {
+            for (name, value) in further.read().iter() {
+                // Where an answer ends is not a matter of configuration.
+                let is_ours = ["Connection", "Content-Length", "Transfer-Encoding"]
+                    .iter()
+                    .any(|it| it.eq_ignore_ascii_case(name));
+                if let (Value::String(value), false) = (value, is_ours) {
+                    set(&mut headers, name.to_string().into(), value.to_string());
+                }
+            }
+        }
+        for (name, value) in response.headers.drain(..) {
+            set(&mut headers, name, value);
+        }
+        response.headers = headers;
         response
     }
+}
+
+/// Sets a header; one of the same name, in whatever case, gives way.
+fn set(headers: &mut Headers, name: Cow<'static, str>, value: String) {
+    headers.retain(|(it, _)| !it.eq_ignore_ascii_case(&name));
+    headers.push((name, value));
 }
 
 /// A request whose head is in order.
@@ -244,11 +282,11 @@ fn preflight(request: &Request, generation: &Generation) -> Option<Response> {
         status: 200,
         headers: vec![
             (
-                "Access-Control-Allow-Methods",
+                "Access-Control-Allow-Methods".into(),
                 "GET, POST, PUT, DELETE".to_owned(),
             ),
             (
-                "Access-Control-Allow-Headers",
+                "Access-Control-Allow-Headers".into(),
                 "Authorization, Content-Type, X-HTTP-Method-Override".to_owned(),
             ),
         ],
@@ -265,9 +303,10 @@ fn unauthorized(request: &Request) -> Response {
     } else {
         Response::page(401, format!("<h1>{TEXT}</h1>"))
     };
-    response
-        .headers
-        .push(("WWW-Authenticate", "Basic realm=\"Icinga 2\"".to_owned()));
+    response.headers.push((
+        "WWW-Authenticate".into(),
+        "Basic realm=\"Icinga 2\"".to_owned(),
+    ));
     response.close = true;
     response
 }

@@ -143,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             &self.api.builders
         };
         let Ok(permit) = Arc::clone(gate).acquire_owned().await else {
-            return unavailable("the API is ending");
+            return self.unavailable("the API is ending");
         };
         let api = Arc::clone(self.api);
         let taken = std::mem::take(request);
@@ -162,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 tracing::error!(target: "HttpServerConnection", "answering a request failed: {error}");
                 return Response {
                     close: true,
-                    ..Response::unhandled()
+                    ..self.api.dressed(Response::unhandled())
                 };
             }
         };
@@ -172,8 +172,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         }
         match self.api.backend.submit(commands).await {
             Ok(()) => response,
-            Err(SubmitError::Busy) => unavailable("too much to do, try again later"),
-            Err(SubmitError::Stopped) => unavailable("the daemon is ending"),
+            Err(SubmitError::Busy) => self.unavailable("too much to do, try again later"),
+            Err(SubmitError::Stopped) => self.unavailable("the daemon is ending"),
         }
     }
 
@@ -237,7 +237,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, response.reason());
         for (name, value) in &response.headers {
             // No text from outside may begin a line of its own.
-            let value: String = value.chars().filter(|it| !it.is_control()).collect();
+            let value: String = value
+                .chars()
+                .filter(|it| !it.is_control() || *it == '\t')
+                .collect();
             head += &format!("{name}: {value}\r\n");
         }
         if response.close {
@@ -266,16 +269,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(())
     }
 
+    fn unavailable(&self, cause: &str) -> Response {
+        let text = format!(r#"{{"error":503,"status":"{cause}"}}"#);
+        self.api.dressed(Response::json_text(503, text))
+    }
+
     async fn end(&mut self) {
         let _ = timeout(IDLE_MAX, self.stream.shutdown()).await;
         let mut block = [0; 8 << 10];
         let drain = async { while matches!(self.stream.read(&mut block).await, Ok(1..)) {} };
         let _ = timeout(LINGER, drain).await;
     }
-}
-
-fn unavailable(cause: &str) -> Response {
-    Response::json_text(503, format!(r#"{{"error":503,"status":"{cause}"}}"#))
 }
 
 fn log(request: &Request, response: &Response, took: Duration) {

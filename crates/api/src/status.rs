@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bheka_lang::Globals;
-use bheka_model::{CheckableName, CheckableState, ConfigObject, StateType};
+use bheka_model::{CheckableName, CheckableState, ConfigObject, Generation, StateType};
 use bheka_value::{Str, Value};
 
 use crate::backend::{CheckCounts, ListenerStatus, Openings};
-use crate::objects::no_objects;
+use crate::objects::NO_OBJECTS;
 use crate::params::Params;
 use crate::query::{self, Source, TargetType};
 use crate::response::{Handled, Response, ResultsWriter};
@@ -36,7 +36,7 @@ pub(crate) fn handle(
                 .for_each(|status| writer.value(&status.value()));
             Ok(Response::json_text(200, writer.finish()))
         }
-        Err(diagnostics) => no_objects(&params, &diagnostics),
+        Err(miss) => miss.answer(&params, NO_OBJECTS),
     }
 }
 
@@ -125,6 +125,10 @@ impl Source for Statuses<'_> {
 
     fn scope(&self, target: &Status) -> Vec<(Str, Value)> {
         vec![("obj".into(), target.value())]
+    }
+
+    fn generation(&self) -> &Generation {
+        &self.snapshot.generation
     }
 
     fn globals(&self) -> Option<Globals> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bheka_lang::Globals;
-use bheka_model::ConfigObject;
+use bheka_model::{ConfigObject, Generation};
 use bheka_value::{Str, Value};
 
 use crate::backend::Template;
@@ -46,7 +46,7 @@ pub(crate) fn handle(
                 .for_each(|template| writer.value(&template_value(template, type_name)));
             Ok(Response::json_text(200, writer.finish()))
         }
-        Err(text) => Response::error(404, &params, "No templates found.", Some(&text)),
+        Err(miss) => miss.answer(&params, "No templates found."),
     }
 }
 
@@ -84,6 +84,10 @@ impl Source for Templates<'_> {
     fn scope(&self, target: &Template) -> Vec<(Str, Value)> {
         let value = template_value(target, &self.wanted.name);
         vec![("obj".into(), value.clone()), ("tmpl".into(), value)]
+    }
+
+    fn generation(&self) -> &Generation {
+        &self.snapshot.generation
     }
 
     fn globals(&self) -> Option<Globals> {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bheka_lang::Globals;
-use bheka_model::ConfigObject;
+use bheka_model::{ConfigObject, Generation};
 use bheka_value::schema::{FieldInfo, FieldKind, Flags, TypeInfo};
 use bheka_value::{ObjectView, Str, Value};
 
 use crate::builtin::{self, BuiltinType, Kind};
-use crate::objects::no_objects;
+use crate::objects::NO_OBJECTS;
 use crate::params::Params;
 use crate::query::{self, Source, TargetType};
 use crate::response::{Handled, Response, ResultsWriter};
@@ -21,9 +21,7 @@ pub(crate) fn handle(
     name: Option<&str>,
     mut params: Params,
 ) -> Handled {
-    let source = Types {
-        globals: snapshot.backend.globals(),
-    };
+    let source = Types { snapshot };
     if let Some(name) = name {
         params.set("type", Value::string(name));
     }
@@ -33,12 +31,12 @@ pub(crate) fn handle(
             found.iter().for_each(|one| writer.value(&one.value()));
             Ok(Response::json_text(200, writer.finish()))
         }
-        Err(text) => no_objects(&params, &text),
+        Err(miss) => miss.answer(&params, NO_OBJECTS),
     }
 }
 
-struct Types {
-    globals: Option<Globals>,
+struct Types<'s> {
+    snapshot: &'s Snapshot,
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +45,7 @@ enum OneType {
     Builtin(&'static BuiltinType),
 }
 
-impl Source for Types {
+impl Source for Types<'_> {
     type Target = OneType;
 
     fn types(&self) -> Vec<TargetType> {
@@ -79,8 +77,12 @@ impl Source for Types {
         vec![("obj".into(), value.clone()), ("type".into(), value)]
     }
 
+    fn generation(&self) -> &Generation {
+        &self.snapshot.generation
+    }
+
     fn globals(&self) -> Option<Globals> {
-        self.globals.clone()
+        self.snapshot.backend.globals()
     }
 
     fn name(&self, target: &OneType) -> Str {

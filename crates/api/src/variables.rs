@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bheka_lang::Globals;
-use bheka_model::ConfigObject;
+use bheka_model::{ConfigObject, Generation};
 use bheka_value::{Str, Value};
 
 use crate::builtin;
@@ -30,7 +30,7 @@ pub(crate) fn handle(
                 .for_each(|variable| writer.value(&variable.value()));
             Ok(Response::json_text(200, writer.finish()))
         }
-        Err(text) => Response::error(404, &params, "No variables found.", Some(&text)),
+        Err(miss) => miss.answer(&params, "No variables found."),
     }
 }
 
@@ -88,6 +88,10 @@ impl Source for Variables<'_> {
     fn scope(&self, target: &Variable) -> Vec<(Str, Value)> {
         let value = target.value();
         vec![("obj".into(), value.clone()), ("variable".into(), value)]
+    }
+
+    fn generation(&self) -> &Generation {
+        &self.snapshot.generation
     }
 
     fn globals(&self) -> Option<Globals> {

@@ -98,6 +98,11 @@ fn user(name: &str, password: &str, permissions: &[&str]) -> Arc<ConfigObject> {
 }
 
 fn api() -> (Arc<Api>, Arc<Fake>) {
+    api_with(&[])
+}
+
+/// With a listener of these attributes.
+fn api_with(listener: &[(&str, Value)]) -> (Arc<Api>, Arc<Fake>) {
     let passive = [("enable_passive_checks", Value::Boolean(true))];
     let cn = [
         ("client_cn", Value::string("agent")),
@@ -110,6 +115,9 @@ fn api() -> (Arc<Api>, Arc<Fake>) {
             user("root", "secret", &["*"]),
             user("reader", "secret", &["objects/query/*"]),
             user("empty", "", &["*"]),
+            user("actor", "secret", &["actions/*"]),
+            user("asker", "secret", &["*/query/*", "Filter-*"]),
+            object("ApiListener", "api", listener),
             object("ApiUser", "cert", &cn),
             object("Host", "h1", &passive),
         ],
@@ -162,6 +170,101 @@ async fn requests_follow_one_another() {
     assert!(text.contains("Server: Icinga/r2.13.6-1\r\n"));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(api.clients(), 0);
+}
+
+/// Only who has the permission may send filters, where the listener wants it so.
+#[tokio::test(start_paused = true)]
+async fn filters_need_a_permission_where_it_is_enforced() {
+    let filtered = "/v1/objects/hosts?attrs=name&filter=true";
+    let enforce = |it| [("enforce_filter_expression_permission", Value::Boolean(it))];
+    let (api, _) = api_with(&enforce(false));
+    let text = exchange(&api, get(filtered, READER).as_bytes()).await;
+    assert!(text.contains(r#"{"name":"h1"}"#), "{text}");
+
+    let (api, _) = api_with(&enforce(true));
+    let refusal = r#"{"error":403,"status":"Missing permission: filter-expression"}"#;
+    for path in [
+        filtered,
+        "/v1/objects/hosts?host=h1&filter=",
+        "/v1/objects/hosts/h1?filter=true",
+    ] {
+        let text = exchange(&api, get(path, READER).as_bytes()).await;
+        assert!(text.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{text}");
+        assert!(text.ends_with(refusal), "{text}");
+    }
+    // In the body of a request too, and also where a filter could change something.
+    let body = r#"{"type":"Host","filter":"true"}"#;
+    let post = format!(
+        "POST /v1/actions/reschedule-check HTTP/1.1\r\nAccept: application/json\r\n\
+         Authorization: Basic YWN0b3I6c2VjcmV0\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let text = exchange(&api, post.as_bytes()).await;
+    assert!(text.ends_with(refusal), "{text}");
+    // Without a filter, with the permission, and with all permissions.
+    let asker = "Authorization: Basic YXNrZXI6c2VjcmV0\r\n";
+    for (path, who) in [
+        ("/v1/objects/hosts?attrs=name&host=h1", READER),
+        ("/v1/objects/hosts?attrs=name", READER),
+        (filtered, asker),
+        (filtered, ROOT),
+    ] {
+        let text = exchange(&api, get(path, who).as_bytes()).await;
+        assert!(text.contains(r#"{"name":"h1"}"#), "{text}");
+    }
+    // What may not be asked at all is answered as before.
+    let text = exchange(&api, get("/v1/variables?filter=true", READER).as_bytes()).await;
+    assert!(text.starts_with("HTTP/1.1 404 Not Found\r\n"), "{text}");
+}
+
+/// They replace the name of the server and nothing that the answer needs.
+#[tokio::test(start_paused = true)]
+async fn configured_headers_stand_on_every_answer() {
+    let headers = [
+        ("Strict-Transport-Security", "max-age=31536000"),
+        ("server", "none"),
+        ("content-type", "text/plain"),
+        ("Content-Length", "1"),
+        ("Transfer-Encoding", "chunked"),
+        ("Connection", "close"),
+    ];
+    let headers = headers.map(|(name, value)| (name, Value::string(value)));
+    let headers = Value::dictionary(headers);
+    let (api, fake) = api_with(&[("http_response_headers", headers)]);
+    fake.busy.store(true, Ordering::Relaxed);
+    let busy = "POST /v1/actions/reschedule-check?host=h1 HTTP/1.1\r\nAccept: application/json\r\n";
+    let endless = format!(
+        "POST /v1 HTTP/1.1\r\nAccept: application/json\r\nContent-Length: 99999999999\r\n{READER}\r\n"
+    );
+    for (request, status) in [
+        (get("/v1/objects/hosts", ROOT), "200 OK"),
+        (get("/v1/nothing", ROOT), "404 Not Found"),
+        (get("/v1?pretty=x", ROOT), "500 Internal Server Error"),
+        (get("/v1", ""), "401 Unauthorized"),
+        ("NONSENSE\r\n\r\n".to_owned(), "400 Bad Request"),
+        (endless, "400 Bad Request"),
+        (format!("{busy}{ROOT}\r\n"), "503 Service Unavailable"),
+    ] {
+        let text = exchange(&api, request.as_bytes()).await;
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{text}"
+        );
+        let hsts = "\r\nStrict-Transport-Security: max-age=31536000";
+        assert_eq!(head.matches(hsts).count(), 1, "{text}");
+        assert!(
+            head.contains("\r\nserver: none") && !head.contains("Icinga/"),
+            "{text}"
+        );
+        assert!(
+            !head.contains("text/plain") && !head.contains("chunked"),
+            "{text}"
+        );
+        let length = format!("\r\nContent-Length: {}", body.len());
+        assert_eq!(head.matches(&length).count(), 1, "{text}");
+        assert_eq!(head.matches("ontent-").count(), 2, "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -356,7 +356,10 @@ fn http_headers(draft: &Draft, faults: &mut Vec<Fault>) {
             |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let text = match value {
             _ if name.is_empty() || !name.bytes().all(is_token) => "Header name is invalid.",
-            Value::String(text) if text.bytes().any(|it| it < 32 && it != b'\t' || it == 127) => {
+            Value::String(text)
+                if text.bytes().any(|it| it < 32 && it != b'\t' || it == 127)
+                    || text.trim_matches([' ', '\t']).len() != text.len() =>
+            {
                 "Header value is invalid."
             }
             Value::String(_) => continue,

@@ -251,3 +251,29 @@ fn a_reload_tells_what_changed() {
     assert_eq!(diff.removed, [("Host", "c".into())]);
     assert_eq!(diff.unchanged, 2);
 }
+
+/// What HTTP forbids is refused in the words of 2.16.
+#[test]
+fn headers_of_the_listener_are_those_of_http() {
+    for (name, value, expected) in [
+        ("X-A", Value::from("a\tb ü"), None),
+        ("X-A", "".into(), None),
+        ("X A", "a".into(), Some("Header name is invalid.")),
+        ("", "a".into(), Some("Header name is invalid.")),
+        ("X-A", 1.0.into(), Some("Header value must be a string.")),
+        ("X-A", "a\nb".into(), Some("Header value is invalid.")),
+        ("X-A", " a".into(), Some("Header value is invalid.")),
+        ("X-A", "a\t".into(), Some("Header value is invalid.")),
+    ] {
+        let headers = Value::dictionary([(name, value)]);
+        let built = run(vec![object(
+            "ApiListener",
+            "api",
+            &[("http_response_headers", headers)],
+        )]);
+        let found = messages(&built, Severity::Error);
+        let found = found.iter().find(|it| it.contains("Header "));
+        assert_eq!(found.is_some(), expected.is_some(), "{name} {found:?}");
+        assert!(found.is_none_or(|it| it.ends_with(expected.unwrap())));
+    }
+}
