@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use bheka_cluster::message::Message;
 use bheka_cluster::netstring::TRUSTED_BYTES_MAX;
-use bheka_net::{Connection, FrameError, FrameReader, FrameWriter, Identity};
+use bheka_net::{Connection, FrameError, FrameReader, FrameWriter, Identity, Phase};
 use bheka_value::{Timestamp, Value};
-use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::counters::{Counters, LinkState, count};
-use crate::fleet::stopped;
+use crate::signals::{Parting, Signals};
 use crate::{Clock, StateMix};
 
 /// What a stock agent says of itself: 2.13.6, able to run arbitrary commands.
@@ -32,7 +31,29 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) clock: Clock,
     pub(crate) delay: Duration,
+    pub(crate) handshake_delay: Duration,
+    pub(crate) slow_pause: Duration,
     pub(crate) states: StateMix,
+}
+
+/// How a connection came about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// When it was begun.
+    pub(crate) began: Instant,
+    /// Whether Hello was sent.
+    pub(crate) greeted: bool,
+    /// Whether the agent is to read slowly.
+    pub(crate) slow: bool,
+}
+
+/// Why a connection is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    /// By the master or the network, or it never was one.
+    Lost,
+    /// The agent left, in a wave.
+    Left,
 }
 
 /// One agent.
@@ -68,13 +89,13 @@ impl Drop for Occupied<'_> {
 }
 
 impl Agent {
-    /// Serves a connection until it ends or the fleet stops. `greeted` tells that Hello was sent.
+    /// Serves a connection until it ends or the fleet stops.
     pub(crate) async fn serve(
         &self,
         connection: Connection,
-        greeted: bool,
-        mut stop: watch::Receiver<bool>,
-    ) {
+        arrival: Arrival,
+        mut signals: Signals,
+    ) -> Ending {
         let counters = &self.shared.counters;
         if connection.tls.resumed {
             count(&counters.resumed);
@@ -82,9 +103,9 @@ impl Agent {
         let trusted = connection.peer.verified_cn().is_some();
         let addresses = (connection.local, connection.remote);
         let (mut reader, mut writer) = connection.split(TRUSTED_BYTES_MAX);
-        if !greeted && writer.send(&hello()).await.is_err() {
-            count(&counters.handshake_failures);
-            return;
+        if !arrival.greeted && writer.send(&hello()).await.is_err() {
+            counters.fail(Phase::FirstByte, false);
+            return Ending::Lost;
         }
         if !trusted {
             count(&counters.strangers);
@@ -92,37 +113,50 @@ impl Agent {
             tokio::select! {
                 () = stay => {}
                 () = tokio::time::sleep(STRANGER_STAY) => {}
-                () = stopped(&mut stop) => {}
+                () = signals.stopped() => {}
             }
-            return writer.close(GOODBYE).await;
+            writer.close(GOODBYE).await;
+            return Ending::Lost;
         }
         if !self.link.occupy(addresses) {
             count(&counters.duplicates);
-            return writer.close(GOODBYE).await;
+            writer.close(GOODBYE).await;
+            return Ending::Lost;
         }
+        counters.handshakes.record(arrival.began.elapsed());
         count(&counters.connects);
         count(&counters.connected);
         let occupied = Occupied(self);
-        let ended = tokio::select! {
-            result = self.converse(&mut reader, &mut writer) => {
+        let mut leaving = signals.clone();
+        let parting = tokio::select! {
+            result = self.converse(&mut reader, &mut writer, arrival.slow) => {
                 if let Err(error) = result {
                     tracing::debug!(agent = %self.name, "connection ended: {error}");
                 }
-                true
+                count(&counters.drops);
+                None
             }
-            () = stopped(&mut stop) => false,
+            parting = leaving.told_to_leave(&self.name) => {
+                count(&counters.left);
+                Some(parting)
+            }
+            () = signals.stopped() => None,
         };
-        if ended {
-            count(&counters.drops);
+        if parting != Some(Parting::Abrupt) {
+            writer.close(GOODBYE).await;
         }
-        writer.close(GOODBYE).await;
         drop(occupied);
+        match parting {
+            Some(_) => Ending::Left,
+            None => Ending::Lost,
+        }
     }
 
     async fn converse(
         &self,
         reader: &mut FrameReader,
         writer: &mut FrameWriter,
+        slow: bool,
     ) -> Result<(), FrameError> {
         // What an agent says first to a parent: please renew my certificate if need be.
         let renewal = Value::dictionary([("ticket", Value::from(""))]);
@@ -132,11 +166,14 @@ impl Agent {
         let (mut heartbeat, mut log_position) = (every(HEARTBEAT), every(LOG_POSITION));
         let mut position = Timestamp::NEVER;
         let mut waiting: VecDeque<(Instant, Timestamp, Message)> = VecDeque::new();
+        // When a slow agent reads again.
+        let mut pause: Option<Instant> = None;
         loop {
             let due = waiting.front().map(|(due, _, _)| *due);
             tokio::select! {
-                frame = reader.next() => {
+                frame = reader.next(), if pause.is_none() => {
                     let Some(frame) = frame? else { return Ok(()) };
+                    pause = slow.then(|| Instant::now() + self.shared.slow_pause);
                     let Some(message) = self.understand(&frame, &mut position) else { continue };
                     if waiting.len() < WAITING_MAX {
                         let started = self.shared.clock.now();
@@ -147,6 +184,9 @@ impl Agent {
                     if let Some((_, started, message)) = waiting.pop_front() {
                         self.answer(&message, started, writer).await?;
                     }
+                }
+                () = sleep_until(pause.unwrap_or_else(Instant::now)), if pause.is_some() => {
+                    pause = None;
                 }
                 _ = heartbeat.tick() => {
                     let empty = Value::dictionary(Vec::<(&str, Value)>::new());

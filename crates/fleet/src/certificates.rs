@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bheka_net::pki::{CertificateAuthority, KeyKind, PrivateKey, TrustAnchors};
+use bheka_net::pki::{KeyKind, PrivateKey, TrustAnchors};
 use bheka_net::{Identity, IdentityParts, TlsSettings};
 use bheka_value::Timestamp;
 
@@ -16,34 +16,42 @@ pub(crate) fn identities(
     options: &Options,
     names: &[String],
 ) -> Result<Vec<Arc<Identity>>, FleetError> {
+    let of_kind = |kind: KeyKind| {
+        let same = (0..names.len()).filter(|index| options.key_kind(*index) == kind);
+        let count = same.count().min(options.keys_max.unwrap_or(0));
+        in_parallel(&vec![(); count], |_, ()| Ok(PrivateKey::generate(kind)?))
+    };
     let maker = Maker {
-        authority: &options.authority,
+        options,
         anchors: TrustAnchors::new(vec![options.authority.certificate().clone()])?,
-        key_kind: options.key_kind,
-        pool: in_parallel(
-            &vec![(); options.keys_max.unwrap_or(0).min(names.len())],
-            |_, ()| Ok(PrivateKey::generate(options.key_kind)?),
-        )?,
+        rsa: of_kind(KeyKind::Rsa4096)?,
+        p256: of_kind(KeyKind::EcP256)?,
         issued: options.clock.now() - BACKDATED_SECONDS,
     };
     in_parallel(names, |index, name| maker.identity(index, name))
 }
 
 struct Maker<'a> {
-    authority: &'a CertificateAuthority,
+    options: &'a Options,
     anchors: TrustAnchors,
-    key_kind: KeyKind,
-    pool: Vec<PrivateKey>,
+    /// Keys to share; empty when each agent has its own.
+    rsa: Vec<PrivateKey>,
+    p256: Vec<PrivateKey>,
     issued: Timestamp,
 }
 
 impl Maker<'_> {
     fn identity(&self, index: usize, name: &str) -> Result<Arc<Identity>, FleetError> {
-        let key = match self.pool.len() {
-            0 => PrivateKey::generate(self.key_kind)?,
-            len => self.pool[index % len].clone(),
+        let kind = self.options.key_kind(index);
+        let pool = match kind {
+            KeyKind::Rsa4096 => &self.rsa,
+            KeyKind::EcP256 => &self.p256,
         };
-        let certificate = self.authority.issue(name, &key, self.issued)?;
+        let key = match pool.len() {
+            0 => PrivateKey::generate(kind)?,
+            len => pool[index % len].clone(),
+        };
+        let certificate = self.options.authority.issue(name, &key, self.issued)?;
         let parts = IdentityParts {
             own: Some((certificate, key)),
             anchors: Some(self.anchors.clone()),

@@ -3,7 +3,14 @@
 //! All agents share one listening socket; the name that a master dials (SNI) chooses the agent and
 //! its certificate. Each speaks as a stock agent of 2.13.6 does: Hello, a request for renewal,
 //! heartbeats, log positions, and an answer to each `event::ExecuteCommand` whose state depends on
-//! the names only, so that runs can be repeated. With [`Mode::Dial`] they call the master instead.
+//! the names only, so that runs can be repeated. With [`Dial`] they call the master, too, or
+//! instead.
+//!
+//! Agents can misbehave ([`Roles`]): answer no SYN, no TLS, refuse, read slowly. The network can be
+//! cut ([`Fleet::cut`]), and agents can come and go ([`Fleet::wave`]).
+//!
+//! What is to be known of the master under the storm is measured from outside: its processes
+//! ([`Usage`]), its API ([`Probe`]), and how many agents were connected when ([`Timeline`]).
 //!
 //! [`Fleet::connections`] tells for each agent how often it was connected and the 4-tuple of its
 //! connection: the proof that a reload lost none.
@@ -11,15 +18,30 @@
 //! *What this crate never knows:* how a master decides anything. It reads no wall clock; the
 //! caller hands one in.
 
+mod addresses;
 mod agent;
 mod certificates;
 mod counters;
 mod fleet;
+mod histogram;
+mod master;
 mod options;
+mod probe;
+mod signals;
+mod sockets;
+mod timeline;
+mod usage;
 
-pub use counters::{AgentConnection, Snapshot};
+pub use addresses::{Addresses, AddressesError};
+pub use counters::{AgentConnection, Failures, Snapshot};
 pub use fleet::Fleet;
-pub use options::{Clock, Mode, Options, StateMix};
+pub use histogram::{Distribution, Histogram, Quantiles};
+pub use master::MasterConfig;
+pub use options::{AgentEndpoint, Clock, Dial, Listen, Options, Role, Roles, StateMix};
+pub use probe::{ApiClient, ApiReport, ApiTarget, Probe};
+pub use signals::Parting;
+pub use timeline::{Milestones, Point, Timeline};
+pub use usage::Usage;
 
 /// Why a fleet can't start.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,15 @@
 //! How many agents, who they are, and how they behave.
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bheka_net::pki::{CertificateAuthority, KeyKind};
 use bheka_value::Timestamp;
+use serde::Serialize;
+
+use crate::Addresses;
 
 /// Yields the time; the edge of the program hands it in.
 #[derive(Clone)]
@@ -30,25 +34,130 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Who dials.
+/// Where agents wait for the master.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listen {
+    /// Addresses of this machine.
+    pub addresses: Addresses,
+    /// The port of the agents that answer; 0 takes a free one. Those that misbehave
+    /// ([`Roles`]) have free ports.
+    pub port: u16,
+}
+
+/// How agents dial a master.
 #[derive(Clone, Debug)]
-pub enum Mode {
-    /// The master dials the agents at this address; a free port is taken.
-    Listen {
-        /// An address of this machine, `127.0.0.1`.
-        address: String,
-    },
-    /// The agents dial the master.
-    Dial {
-        /// The name of the master's endpoint.
-        master: String,
-        /// Its host.
-        host: String,
-        /// Its port.
-        port: u16,
-        /// The pause before an agent without a connection tries again; Icinga 2's is 10 s.
-        retry: Duration,
-    },
+pub struct Dial {
+    /// The name of the master's endpoint.
+    pub master: String,
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The pause before an agent without a connection tries again; Icinga 2's is 10 s.
+    pub retry: Duration,
+    /// Each agent begins at a moment of its own within this time.
+    pub spread: Duration,
+    /// Handshakes that all agents together begin at the same time; all at once when missing.
+    pub at_once_max: Option<usize>,
+}
+
+impl Dial {
+    /// All agents at once, and again after 10 s.
+    #[must_use]
+    pub fn new(master: &str, host: &str, port: u16) -> Self {
+        Self {
+            master: master.to_owned(),
+            host: host.to_owned(),
+            port,
+            retry: Duration::from_secs(10),
+            spread: Duration::ZERO,
+            at_once_max: None,
+        }
+    }
+}
+
+/// What an agent does when it is dialled.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It answers.
+    Healthy,
+    /// It is behind a firewall: the attempt to reach it is not even refused.
+    Blackhole,
+    /// It lets itself be connected and says nothing, not even in TLS.
+    Mute,
+    /// Nobody listens where it should be.
+    Refuse,
+    /// It answers, but takes its time between two messages that it reads.
+    Slow,
+}
+
+impl Role {
+    /// Whether a master can get a connection to it.
+    #[must_use]
+    pub fn can_connect(self) -> bool {
+        matches!(self, Self::Healthy | Self::Slow)
+    }
+}
+
+/// How many of a hundred agents misbehave. Which ones is decided by their numbers, evenly over the
+/// fleet; agents that dial can only be [`Role::Mute`] and [`Role::Slow`], the others stay away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Roles {
+    /// Percent of [`Role::Blackhole`].
+    pub blackhole: u8,
+    /// Percent of [`Role::Mute`].
+    pub mute: u8,
+    /// Percent of [`Role::Refuse`].
+    pub refuse: u8,
+    /// Percent of [`Role::Slow`].
+    pub slow: u8,
+}
+
+impl Roles {
+    /// The role of the agent with this number, from 0.
+    #[must_use]
+    pub fn of(self, index: usize) -> Role {
+        let place = spread(index);
+        let mut end = 0;
+        for (percent, role) in [
+            (self.blackhole, Role::Blackhole),
+            (self.mute, Role::Mute),
+            (self.refuse, Role::Refuse),
+            (self.slow, Role::Slow),
+        ] {
+            end += usize::from(percent);
+            if place < end {
+                return role;
+            }
+        }
+        Role::Healthy
+    }
+
+    /// How many of the first `agents` a master can get a connection to.
+    #[must_use]
+    pub fn connectable(self, agents: usize) -> usize {
+        (0..agents)
+            .filter(|index| self.of(*index).can_connect())
+            .count()
+    }
+}
+
+/// A place from 0 to 99 for an agent: each hundred agents have all places, in a mixed order.
+fn spread(index: usize) -> usize {
+    // Prime to 100, near its golden section: any few in a row are far apart.
+    (index % 100) * 61 % 100
+}
+
+/// An agent as a master must know it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct AgentEndpoint {
+    /// The name of its endpoint.
+    pub name: String,
+    /// Where it waits; none when it only dials.
+    pub address: Option<SocketAddr>,
+    /// What it does.
+    pub role: Role,
 }
 
 /// How many of a hundred checks are not OK. Which ones is decided by their names.
@@ -78,18 +187,7 @@ impl StateMix {
     /// the same state.
     #[must_use]
     pub fn state(self, host: &str, service: Option<&str>) -> u8 {
-        // FNV-1a: stable over releases and platforms, which the standard hasher is not.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut add = |text: &str| {
-            for byte in text.bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
-        add(host);
-        add("!");
-        add(service.unwrap_or_default());
-        // The low bits of FNV are its weakest.
-        let draw = u16::try_from((hash >> 32) % 100).unwrap_or(0);
+        let draw = draw(&[host, "!", service.unwrap_or_default()]);
         let warning = u16::from(self.warning);
         let critical = warning + u16::from(self.critical);
         let unknown = critical + u16::from(self.unknown);
@@ -102,6 +200,17 @@ impl StateMix {
     }
 }
 
+/// A number from 0 to 99 that the same texts always yield.
+pub(crate) fn draw(texts: &[&str]) -> u16 {
+    // FNV-1a: stable over releases and platforms, which the standard hasher is not.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in texts.iter().flat_map(|text| text.bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    // The low bits of FNV are its weakest.
+    u16::try_from((hash >> 32) % 100).unwrap_or(0)
+}
+
 /// What fleet to start.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -111,15 +220,24 @@ pub struct Options {
     pub prefix: String,
     /// Who signs their certificates.
     pub authority: CertificateAuthority,
-    /// The kind of their keys.
-    pub key_kind: KeyKind,
-    /// How many different keys they have; each its own when missing. RSA keys take seconds each,
-    /// and for most purposes a few are enough.
+    /// How many of a hundred have RSA keys with 4096 bits, as Icinga 2 makes them; the others have
+    /// P-256.
+    pub rsa_percent: u8,
+    /// How many different keys of a kind they have; each its own when missing. RSA keys take
+    /// seconds each, and for most purposes a few are enough.
     pub keys_max: Option<usize>,
-    /// Who dials.
-    pub mode: Mode,
+    /// Where they wait to be dialled; none when they are not to.
+    pub listen: Option<Listen>,
+    /// Whom they dial; none when they only wait.
+    pub dial: Option<Dial>,
+    /// Who misbehaves.
+    pub roles: Roles,
     /// How long a check runs.
     pub delay: Duration,
+    /// How long an agent hesitates before it begins to answer a handshake, as if it were far away.
+    pub handshake_delay: Duration,
+    /// How long a slow agent pauses after each message that it reads.
+    pub slow_pause: Duration,
     /// How many checks are not OK.
     pub states: StateMix,
     /// The time.
@@ -134,12 +252,17 @@ impl Options {
             agents,
             prefix: "agent-".to_owned(),
             authority,
-            key_kind: KeyKind::EcP256,
+            rsa_percent: 0,
             keys_max: None,
-            mode: Mode::Listen {
-                address: "127.0.0.1".to_owned(),
-            },
+            listen: Some(Listen {
+                addresses: Addresses::one(Ipv4Addr::LOCALHOST.into()),
+                port: 0,
+            }),
+            dial: None,
+            roles: Roles::default(),
             delay: Duration::ZERO,
+            handshake_delay: Duration::ZERO,
+            slow_pause: Duration::from_secs(1),
             states: StateMix::default(),
             clock,
         }
@@ -153,11 +276,44 @@ impl Options {
             .map(|number| format!("{}{number:0width$}", self.prefix))
             .collect()
     }
+
+    /// The kind of the key of the agent with this number, from 0.
+    pub(crate) fn key_kind(&self, index: usize) -> KeyKind {
+        if spread(index) < usize::from(self.rsa_percent) {
+            KeyKind::Rsa4096
+        } else {
+            KeyKind::EcP256
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn roles_are_spread_evenly() {
+        let roles = Roles {
+            blackhole: 10,
+            mute: 0,
+            refuse: 5,
+            slow: 20,
+        };
+        let count = |agents: usize, role: Role| {
+            (0..agents).filter(|index| roles.of(*index) == role).count()
+        };
+        assert_eq!(count(2_000, Role::Blackhole), 200);
+        assert_eq!(count(2_000, Role::Refuse), 100);
+        assert_eq!(count(2_000, Role::Slow), 400);
+        assert_eq!(count(20, Role::Blackhole), 2);
+        assert_eq!(roles.connectable(200), 170);
+        assert_eq!(Roles::default().connectable(7), 7);
+        let all = Roles {
+            refuse: 100,
+            ..Roles::default()
+        };
+        assert_eq!(all.connectable(1_000), 0);
+    }
 
     #[test]
     fn states_follow_the_mix_and_never_change() {

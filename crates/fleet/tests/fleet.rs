@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bheka_cluster::message::Message;
 use bheka_cluster::netstring::TRUSTED_BYTES_MAX;
-use bheka_fleet::{Clock, Fleet, Mode, Options, Snapshot, StateMix};
+use bheka_fleet::{Clock, Dial, Fleet, Options, Parting, Role, Roles, Snapshot, StateMix};
 use bheka_net::pki::{CertificateAuthority, KeyKind, PrivateKey, TrustAnchors};
 use bheka_net::{
     Accepted, Deadlines, DialTarget, FrameReader, FrameWriter, Gate, Identity, IdentityParts,
-    TlsSettings, accept, dial, listen,
+    Phase, TlsSettings, accept, dial, listen,
 };
 use bheka_value::{Timestamp, Value};
 
@@ -246,16 +246,15 @@ async fn agents_dial_the_master() {
     let authority = authority();
     let listener = listen(Some("127.0.0.1"), 0).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let mode = Mode::Dial {
-        master: "master".into(),
-        host: "127.0.0.1".into(),
-        port,
+    let dial = Dial {
         retry: Duration::from_millis(20),
+        ..Dial::new("master", "127.0.0.1", port)
     };
     let keys_max = Some(2);
     let delay = Duration::from_millis(10);
     let fleet = Fleet::start(Options {
-        mode,
+        listen: None,
+        dial: Some(dial),
         keys_max,
         delay,
         ..options(&authority)
@@ -328,4 +327,144 @@ async fn agents_dial_the_master() {
     })
     .await;
     assert_eq!(fleet.stop().await.drops, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_misbehave_do_so_at_their_ports() {
+    let authority = authority();
+    let mut options = options(&authority);
+    options.agents = 100;
+    options.rsa_percent = 1;
+    options.keys_max = Some(1);
+    let fleet = Fleet::start(options).await.unwrap();
+    let roles = Roles {
+        blackhole: 10,
+        mute: 5,
+        refuse: 5,
+        slow: 1,
+    };
+    let endpoints = fleet.endpoints(roles);
+    let of_role = |role: Role| {
+        let found = endpoints.iter().find(|endpoint| endpoint.role == role);
+        found.unwrap().clone()
+    };
+    let master = master(&authority);
+    let deadlines = Deadlines::new(Duration::from_millis(800), Duration::from_millis(400));
+    for (role, phase, timed_out) in [
+        (Role::Blackhole, Phase::Tcp, true),
+        (Role::Mute, Phase::Tls, true),
+        (Role::Refuse, Phase::Tcp, false),
+    ] {
+        let endpoint = of_role(role);
+        let address = endpoint.address.unwrap();
+        let target = DialTarget {
+            endpoint_name: endpoint.name,
+            host: address.ip().to_string(),
+            port: address.port(),
+            hello: None,
+        };
+        let error = dial(&target, &master, &deadlines, NOW).await.unwrap_err();
+        assert_eq!(
+            (error.phase, error.timed_out),
+            (phase, timed_out),
+            "{role:?}"
+        );
+    }
+    // A slow one answers like the others, and RSA is understood.
+    let slow = of_role(Role::Slow);
+    let target = DialTarget {
+        endpoint_name: slow.name,
+        host: "127.0.0.1".to_owned(),
+        port: slow.address.unwrap().port(),
+        hello: Some(hello()),
+    };
+    let connection = dial(&target, &master, &Deadlines::default(), NOW).await;
+    connection.unwrap();
+    let nobody = DialTarget {
+        endpoint_name: "stranger".into(),
+        host: "127.0.0.1".into(),
+        port: fleet.address().unwrap().port(),
+        hello: None,
+    };
+    dial(&nobody, &master, &Deadlines::default(), NOW)
+        .await
+        .unwrap_err();
+    until(&fleet, "the stranger's failure", |snapshot| {
+        snapshot.failures.identity == 1
+    })
+    .await;
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_silences_and_a_wave_disconnects() {
+    let authority = authority();
+    let mut options = options(&authority);
+    options.agents = 10;
+    options.keys_max = Some(1);
+    let fleet = Fleet::start(options).await.unwrap();
+    let master = master(&authority);
+    let (mut reader, mut writer) = connect(&fleet, "agent-0003", &master).await;
+    assert_eq!(next(&mut reader).await.method_name(), "icinga::Hello");
+    assert_eq!(
+        next(&mut reader).await.method_name(),
+        "pki::RequestCertificate"
+    );
+    fleet.cut(true);
+    writer.send(&check("host", "load")).await.unwrap();
+    let silence = tokio::time::timeout(Duration::from_millis(300), reader.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    fleet.cut(false);
+    assert_eq!(next(&mut reader).await.method_name(), "event::CheckResult");
+    let before = fleet.snapshot();
+    fleet.wave(100, Parting::Goodbye);
+    while let Ok(Some(_)) = reader.next().await {}
+    until(&fleet, "gone", |snapshot| snapshot.connected == 0).await;
+    let since = fleet.snapshot().since(&before);
+    assert_eq!((since.left, since.drops, since.connects), (1, 0, 0));
+    assert_eq!(fleet.handshakes().count(), 1);
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agents_call_and_hang_up() {
+    let authority = authority();
+    let listener = listen(Some("127.0.0.1"), 0).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut options = options(&authority);
+    options.agents = 10;
+    options.keys_max = Some(1);
+    let mut fleet = Fleet::start(options).await.unwrap();
+    let master = master(&authority);
+    let serving = tokio::spawn(async move {
+        let mut open = Vec::new();
+        let gate = Gate::default();
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let accepted = accept(tcp, &master, &Deadlines::default(), &gate, NOW).await;
+            if let Ok(Accepted::JsonRpc(connection)) = accepted {
+                let (reader, mut writer) = connection.split(TRUSTED_BYTES_MAX);
+                let _ = writer.send(&hello()).await;
+                open.push((reader, writer));
+            }
+        }
+    });
+    fleet
+        .call(Dial {
+            spread: Duration::from_millis(50),
+            at_once_max: Some(3),
+            ..Dial::new("master", "127.0.0.1", port)
+        })
+        .await;
+    until(&fleet, "all there", |snapshot| snapshot.connected == 10).await;
+    // Who leaves in a wave comes back at once, not after ten seconds.
+    fleet.wave(100, Parting::Abrupt);
+    until(&fleet, "all back", |snapshot| {
+        snapshot.connected == 10 && snapshot.connects == 20 && snapshot.left == 10
+    })
+    .await;
+    fleet.hang_up().await;
+    assert_eq!(fleet.snapshot().connected, 0);
+    serving.abort();
+    fleet.stop().await;
 }
