@@ -1,6 +1,7 @@
 //! A monitoring daemon that speaks Icinga 2.
 
 mod allocator;
+mod api_url;
 mod cli;
 mod client;
 mod config;
@@ -9,7 +10,9 @@ mod demo;
 mod host;
 mod log;
 mod paths;
+mod screen;
 mod settings;
+mod storm;
 mod version;
 
 use std::process::ExitCode;

@@ -10,7 +10,8 @@
 //! cut ([`Fleet::cut`]), and agents can come and go ([`Fleet::wave`]).
 //!
 //! What is to be known of the master under the storm is measured from outside: its processes
-//! ([`Usage`]), its API ([`Probe`]), and how many agents were connected when ([`Timeline`]).
+//! ([`Usage`]), its API ([`Probe`]), and how many agents were connected when ([`Timeline`]); all
+//! together by an [`Observer`]. A [`TrialMaster`] is a master just for that.
 //!
 //! [`Fleet::connections`] tells for each agent how often it was connected and the 4-tuple of its
 //! connection: the proof that a reload lost none.
@@ -25,11 +26,13 @@ mod counters;
 mod fleet;
 mod histogram;
 mod master;
+mod observe;
 mod options;
 mod probe;
 mod signals;
 mod sockets;
 mod timeline;
+mod trial;
 mod usage;
 
 pub use addresses::{Addresses, AddressesError};
@@ -37,10 +40,12 @@ pub use counters::{AgentConnection, Failures, Snapshot};
 pub use fleet::Fleet;
 pub use histogram::{Distribution, Histogram, Quantiles};
 pub use master::MasterConfig;
+pub use observe::{MasterUse, Observed, Observer};
 pub use options::{AgentEndpoint, Clock, Dial, Listen, Options, Role, Roles, StateMix};
 pub use probe::{ApiClient, ApiReport, ApiTarget, Probe};
 pub use signals::Parting;
 pub use timeline::{Milestones, Point, Timeline};
+pub use trial::{TrialMaster, TrialOptions, free_port};
 pub use usage::Usage;
 
 /// Why a fleet can't start.
@@ -60,6 +65,24 @@ pub enum FleetError {
         address: String,
         /// Why.
         cause: std::io::Error,
+    },
+    /// A file can't be written.
+    #[error("cannot {action} '{}': {cause}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A master of a trial does not do what it should.
+    #[error("the master '{}' {cause}", program.display())]
+    Master {
+        /// Its program.
+        program: std::path::PathBuf,
+        /// What is wrong with it.
+        cause: String,
     },
     /// The work could not be done in parallel.
     #[error("cannot make the certificates: {0}")]

@@ -11,6 +11,7 @@ const POINTS_MAX: usize = 4_000;
 #[derive(Clone, Debug, Serialize)]
 pub struct Timeline {
     expected: u64,
+    lowest: Option<u64>,
     milestones: Milestones,
     points: Vec<Point>,
     /// Nothing that comes earlier than this after the last point is kept.
@@ -27,8 +28,8 @@ pub struct Point {
     pub connected: u64,
 }
 
-/// When a share of the expected agents was connected at the same time, for the first time; in
-/// seconds since the timeline's begin.
+/// Since when a share of the expected agents was connected at the same time and stayed so until the
+/// end; in seconds since the timeline's begin, 0 when it was so from the begin on.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
 pub struct Milestones {
     /// Half of them.
@@ -47,6 +48,7 @@ impl Timeline {
     pub fn new(expected: u64) -> Self {
         Self {
             expected,
+            lowest: None,
             milestones: Milestones::default(),
             points: Vec::new(),
             step: Duration::from_millis(20),
@@ -64,10 +66,17 @@ impl Timeline {
             (99, &mut self.milestones.t99_s),
             (100, &mut self.milestones.t100_s),
         ] {
-            if milestone.is_none() && is_reached(percent) {
-                *milestone = Some(at_s);
+            if !is_reached(percent) {
+                *milestone = None;
+            } else if milestone.is_none() {
+                let from_the_begin = self.lowest.is_none();
+                *milestone = Some(if from_the_begin { 0.0 } else { at_s });
             }
         }
+        self.lowest = Some(
+            self.lowest
+                .map_or(connected, |lowest| lowest.min(connected)),
+        );
         if let [.., last] = &self.points[..] {
             let since = at_s - last.at_s;
             if since < self.step.as_secs_f64() || (last.connected == connected && since < 1.0) {
@@ -91,7 +100,7 @@ impl Timeline {
         self.expected
     }
 
-    /// When which share was reached.
+    /// Since when which share is reached.
     #[must_use]
     pub fn milestones(&self) -> Milestones {
         self.milestones
@@ -103,11 +112,10 @@ impl Timeline {
         &self.points
     }
 
-    /// The fewest that were connected at a point.
+    /// The fewest that were seen connected.
     #[must_use]
     pub fn lowest(&self) -> u64 {
-        let connected = self.points.iter().map(|point| point.connected);
-        connected.min().unwrap_or(0)
+        self.lowest.unwrap_or(0)
     }
 }
 
@@ -115,31 +123,40 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    #[test]
-    fn shares_are_reached_once() {
-        let mut timeline = Timeline::new(200);
-        for (ms, connected) in [
-            (0, 0),
-            (100, 99),
-            (200, 100),
-            (300, 185),
-            (400, 90),
-            (500, 198),
-            (600, 200),
-            (700, 0),
-        ] {
-            timeline.note(Duration::from_millis(ms), connected);
+    fn milestones(expected: u64, notes: &[(u64, u64)]) -> (Milestones, u64) {
+        let mut timeline = Timeline::new(expected);
+        for (ms, connected) in notes {
+            timeline.note(Duration::from_millis(*ms), *connected);
         }
-        assert_eq!(
-            timeline.milestones(),
-            Milestones {
-                t50_s: Some(0.2),
-                t90_s: Some(0.3),
-                t99_s: Some(0.5),
-                t100_s: Some(0.6),
-            }
-        );
-        assert_eq!((timeline.points().len(), timeline.lowest()), (8, 0));
+        (timeline.milestones(), timeline.lowest())
+    }
+
+    #[test]
+    fn shares_count_from_when_they_stay() {
+        let start = [(0, 0), (100, 99), (200, 100), (300, 185), (400, 120)];
+        let (seen, lowest) = milestones(200, &start);
+        let expected = Milestones {
+            t50_s: Some(0.2),
+            ..Milestones::default()
+        };
+        assert_eq!((seen, lowest), (expected, 0));
+        let all = [&start[..], &[(500, 198), (600, 200)]].concat();
+        let expected = Milestones {
+            t50_s: Some(0.2),
+            t90_s: Some(0.5),
+            t99_s: Some(0.5),
+            t100_s: Some(0.6),
+        };
+        assert_eq!(milestones(200, &all).0, expected);
+        // A dip: half of them never left.
+        let dip = [(1, 200), (50, 110), (90, 190), (700, 200)];
+        let expected = Milestones {
+            t50_s: Some(0.0),
+            t90_s: Some(0.09),
+            t99_s: Some(0.7),
+            t100_s: Some(0.7),
+        };
+        assert_eq!(milestones(200, &dip), (expected, 110));
         let mut nobody = Timeline::new(0);
         nobody.note(Duration::ZERO, 0);
         assert_eq!(nobody.milestones(), Milestones::default());

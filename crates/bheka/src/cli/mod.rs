@@ -134,6 +134,7 @@ fn run(words: &[&str], invocation: &Invocation, settings: Settings) -> anyhow::R
         ["pki", "sign-csr"] => pki::sign_csr(invocation, &settings),
         ["pki", "ticket"] => pki::ticket(invocation, &settings),
         ["pki", "verify"] => pki::verify(invocation),
+        ["storm"] => crate::storm::run(&crate::storm::StormOptions::read(invocation)?),
         ["variable", "get"] => variable::get(invocation, &settings),
         ["variable", "list"] => variable::list(&settings),
         _ => anyhow::bail!("command '{}' is not available", words.join(" ")),

@@ -19,6 +19,7 @@ pub(crate) fn table() -> Command {
         .subcommand(node())
         .subcommand(group("object", "configuration objects").subcommand(object_list()))
         .subcommand(pki())
+        .subcommand(storm())
         .subcommand(variable());
     with_globals(root)
 }
@@ -454,6 +455,160 @@ fn demo() -> Command {
         [
             value("agents", "N", "how many agents").default_value("200"),
             flag("once", "end with a summary instead of running on"),
+        ],
+    )
+}
+
+fn storm() -> Command {
+    leaf(
+        "storm",
+        "tests a master with simulated agents",
+        "Tests a master with a simulated fleet of agents: real TLS connections, real messages. Any \
+         master that speaks Icinga 2's protocol will do; --start runs one just for that, and \
+         --config writes what another one has to know. The end is a report: when which share of \
+         the agents was connected, what failed and why, how the API answered, what the master used.",
+        [
+            value("agents", "N", "how many agents").default_value("200"),
+            value("prefix", "TEXT", "their names are this and a number").default_value("agent-"),
+            value(
+                "key",
+                "KIND",
+                "their keys: p256, rsa4096, or mixed (half of them each)",
+            )
+            .default_value("p256"),
+            value(
+                "keys",
+                "N",
+                "how many different keys of a kind they share (RSA keys take seconds each)",
+            )
+            .default_value("8"),
+            value(
+                "ca",
+                "DIR",
+                "sign their certificates with this directory's ca.crt and ca.key; \
+                 otherwise with an authority made for them",
+            )
+            .value_hint(ValueHint::DirPath),
+            value(
+                "directory",
+                "DIR",
+                "keep authority and configuration here, and find them there again \
+                 next time; otherwise in a temporary directory",
+            )
+            .value_hint(ValueHint::DirPath),
+            value(
+                "direction",
+                "WHO",
+                "who dials: master (default), agents, or both",
+            )
+            .default_value("master"),
+            value(
+                "listen",
+                "ADDRESS",
+                "where the agents wait: an address of this machine, or a network \
+                 (127.1.0.0/16) of which each has its own",
+            )
+            .default_value("127.0.0.1"),
+            value(
+                "port",
+                "PORT",
+                "the port at which they wait; otherwise a free one",
+            ),
+            value("dial", "HOST:PORT", "the master that the agents dial"),
+            value("retry", "SECONDS", "when agents that dial try again").default_value("10"),
+            value(
+                "spread",
+                "SECONDS",
+                "within this time agents begin to dial, instead of all at once",
+            )
+            .default_value("0"),
+            value("master", "NAME", "the name of the master's endpoint").default_value("master"),
+            value(
+                "zone",
+                "NAME",
+                "the master's zone; otherwise the name of its endpoint",
+            ),
+            value(
+                "config",
+                "FILE",
+                "write the agents' endpoints and zones for the master's configuration",
+            )
+            .value_hint(ValueHint::FilePath),
+            value(
+                "checks",
+                "SECONDS",
+                "let the master have a check run by each agent this often",
+            ),
+            value(
+                "start",
+                "PROGRAM",
+                "run a master just for the test: bheka or icinga2",
+            )
+            .value_hint(ValueHint::CommandName),
+            value(
+                "api",
+                "URL",
+                "ask this API meanwhile: https://user:password@host:5665; \
+                 ICINGA2_API_USERNAME and ICINGA2_API_PASSWORD win over the URL",
+            ),
+            value("api-interval", "SECONDS", "how often to ask").default_value("0.25"),
+            value(
+                "pid",
+                "PID",
+                "the master's process, or a file that holds its number: what it uses is \
+                 reported",
+            ),
+            value("delay", "SECONDS", "how long a check runs").default_value("0"),
+            value(
+                "handshake-delay",
+                "SECONDS",
+                "how long agents hesitate before each handshake",
+            )
+            .default_value("0"),
+            value("blackhole", "PERCENT", "agents whose packets are lost").default_value("0"),
+            value(
+                "mute",
+                "PERCENT",
+                "agents that take connections and say nothing",
+            )
+            .default_value("0"),
+            value("refuse", "PERCENT", "agents that refuse connections").default_value("0"),
+            value(
+                "slow",
+                "PERCENT",
+                "agents that pause after each message that they read",
+            )
+            .default_value("0"),
+            value("slow-pause", "SECONDS", "how long").default_value("1"),
+            value(
+                "waves",
+                "N",
+                "once all are connected, let agents leave and come back so often",
+            )
+            .default_value("0"),
+            value("wave", "PERCENT", "how many leave in each wave").default_value("30"),
+            flag("abrupt", "they leave without a word, as if killed"),
+            value("cut", "SECONDS", "then cut the network for so long"),
+            value(
+                "reloads",
+                "N",
+                "then reload the master so often (with --start or --pid)",
+            )
+            .default_value("0"),
+            value("hold", "SECONDS", "then watch for so long").default_value("0"),
+            value(
+                "patience",
+                "SECONDS",
+                "how long to wait until all are connected",
+            )
+            .default_value("600"),
+            value(
+                "json",
+                "FILE",
+                "write the report as JSON; - is standard output, and then nothing \
+                 else is shown",
+            )
+            .value_hint(ValueHint::FilePath),
         ],
     )
 }

@@ -5,7 +5,6 @@
 //! configuration, reloads, and proves by addresses and counters that no connection was lost.
 
 mod master;
-mod screen;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,9 +16,9 @@ use bheka_value::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::master::{Master, Step};
-use self::screen::Screen;
 use crate::client::at;
 use crate::daemon::clock;
+use crate::screen::Screen;
 
 /// How long to wait for all agents, for each hundred of them; a busy machine is slow.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(120);

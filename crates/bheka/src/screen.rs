@@ -1,10 +1,11 @@
-//! What the demo shows: bars and a live line on a terminal, plain lines elsewhere.
+//! What long commands show: bars and a live line on a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal as _, Write as _, stdout};
 
 /// Standard output.
 #[derive(Debug)]
 pub(crate) struct Screen {
+    is_silent: bool,
     is_terminal: bool,
     /// Whether the last line may be overwritten.
     is_open: bool,
@@ -14,20 +15,35 @@ pub(crate) struct Screen {
 impl Screen {
     pub(crate) fn new() -> Self {
         Self {
+            is_silent: false,
             is_terminal: stdout().is_terminal(),
             is_open: false,
             last_tenth: None,
         }
     }
 
+    /// One that shows nothing, because standard output is for something else.
+    pub(crate) fn silent() -> Self {
+        Self {
+            is_silent: true,
+            ..Self::new()
+        }
+    }
+
     /// A line that stays.
     pub(crate) fn line(&mut self, text: &str) {
+        if self.is_silent {
+            return;
+        }
         self.erase();
         put(&format!("{text}\n"));
     }
 
     /// Progress: a bar on a terminal, a line for each tenth elsewhere.
     pub(crate) fn bar(&mut self, done: u64, total: u64, text: &str) {
+        if self.is_silent {
+            return;
+        }
         if self.is_terminal {
             const WIDTH: u64 = 40;
             let filled = done * WIDTH / total.max(1);
@@ -36,6 +52,13 @@ impl Screen {
                 .collect();
             self.overwrite(&format!("[{bar}] {text}"));
             return;
+        }
+        // Another stage begins at the left again.
+        if self
+            .last_tenth
+            .is_some_and(|last| done * 10 / total.max(1) < last)
+        {
+            self.last_tenth = None;
         }
         let tenth = done * 10 / total.max(1);
         if self.last_tenth.is_none_or(|last| tenth > last) {
@@ -46,6 +69,9 @@ impl Screen {
 
     /// Figures that replace the ones before on a terminal.
     pub(crate) fn status(&mut self, text: &str) {
+        if self.is_silent {
+            return;
+        }
         if self.is_terminal {
             self.overwrite(text);
         } else {
@@ -71,7 +97,7 @@ impl Screen {
 
 fn put(text: &str) {
     let mut out = stdout().lock();
-    // A closed pipe ends the demo by its signal or at the next step; there is nobody to tell.
+    // A closed pipe ends the command by its signal or at the next step; there is nobody to tell.
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }
