@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::generate::{self, Size};
+use crate::median::median;
 
 /// What to compare, and how often.
 #[derive(Debug, clap::Args)]
@@ -249,16 +250,7 @@ fn account() -> (String, String) {
 }
 
 fn median_run(runs: &[Run]) -> Run {
-    let of = |part: fn(&Run) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(part).collect();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        match values.len() {
-            0 => f64::NAN,
-            count if count % 2 == 1 => values[middle],
-            _ => f64::midpoint(values[middle - 1], values[middle]),
-        }
-    };
+    let of = |part: fn(&Run) -> f64| median(runs.iter().map(part));
     Run {
         wall: of(|run| run.wall),
         cpu: of(|run| run.cpu),

@@ -2,7 +2,9 @@
 
 mod config;
 mod generate;
+mod median;
 mod phases;
+mod storm;
 
 use std::path::PathBuf;
 
@@ -32,6 +34,11 @@ enum Task {
     },
     /// Validate large trees with Icinga 2 and with Bheka in turns, and compare time and memory
     Config(config::Options),
+    /// Let a fleet of simulated agents come over Icinga 2 and Bheka in turns, and compare
+    Storm(storm::Options),
+    /// The least that a master has to do for its agents; `storm` runs it
+    #[command(hide = true)]
+    Bare(storm::bare::Options),
     /// Load a tree in this process and say how long each phase takes and what memory is in use
     Phases {
         /// The directory that `generate` wrote
@@ -56,6 +63,8 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Config(options) => config::run(&options),
+        Task::Storm(options) => storm::run(&options),
+        Task::Bare(options) => storm::bare::run(&options),
         Task::Phases { directory, threads } => phases::run(&directory, threads),
     }
 }

@@ -23,7 +23,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("api", &["value", "lang", "model"]),
     ("fleet", &["value", "cluster", "net"]),
     ("sim", &["value", "lang", "model", "monitor", "cluster"]),
-    ("bench", &["value", "lang", "model"]),
+    (
+        "bench",
+        &["value", "lang", "model", "cluster", "net", "fleet"],
+    ),
     (
         "bheka",
         &[
@@ -44,6 +47,7 @@ const BANNED: &[(&str, &[&str], &str)] = &[
             "crates/exec/",
             "crates/fleet/",
             "crates/net/",
+            "bench/",
         ],
         "pure crates take the time as an argument",
     ),

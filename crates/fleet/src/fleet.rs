@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bheka_net::{
@@ -38,7 +38,7 @@ pub struct Fleet {
     order: watch::Sender<Order>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    calls: Option<Calls>,
+    calls: Mutex<Option<Calls>>,
 }
 
 /// Where the agents wait.
@@ -98,7 +98,7 @@ impl Fleet {
             order,
             stop,
             tasks: JoinSet::new(),
-            calls: None,
+            calls: Mutex::new(None),
         };
         if let Some(listen) = listen {
             fleet.wait_at(Sockets::open(listen).await?);
@@ -138,7 +138,7 @@ impl Fleet {
     }
 
     /// Lets the agents dial a master; those that dialled another one before hang up.
-    pub async fn call(&mut self, plan: Dial) {
+    pub async fn call(&self, plan: Dial) {
         self.hang_up().await;
         let (stop, stopping) = watch::channel(false);
         let signals = self.signals.with_stop(stopping);
@@ -166,12 +166,18 @@ impl Fleet {
             let signals = signals.clone();
             tasks.spawn(async move { signals.while_up(caller.run(signals.clone())).await });
         }
-        self.calls = Some(Calls { stop, tasks });
+        let calls = Some(Calls { stop, tasks });
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = calls;
     }
 
     /// Ends the connections that agents dialled, and lets none dial any more.
-    pub async fn hang_up(&mut self) {
-        if let Some(mut calls) = self.calls.take() {
+    pub async fn hang_up(&self) {
+        let calls = self
+            .calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(mut calls) = calls {
             let _ = calls.stop.send(true);
             end(&mut calls.tasks).await;
         }

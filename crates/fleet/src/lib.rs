@@ -42,7 +42,7 @@ pub use histogram::{Distribution, Histogram, Quantiles};
 pub use master::MasterConfig;
 pub use observe::{MasterUse, Observed, Observer};
 pub use options::{AgentEndpoint, Clock, Dial, Listen, Options, Role, Roles, StateMix};
-pub use probe::{ApiClient, ApiReport, ApiTarget, Probe};
+pub use probe::{ApiClient, ApiError, ApiReport, ApiTarget, Probe};
 pub use signals::Parting;
 pub use timeline::{Milestones, Point, Timeline};
 pub use trial::{TrialMaster, TrialOptions, free_port};

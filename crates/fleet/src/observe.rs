@@ -98,6 +98,12 @@ impl<'a> Observer<'a> {
         }
     }
 
+    /// From now on this process is the master, and all that it has used since its start counts.
+    pub fn set_master(&mut self, pid: Option<u32>) {
+        self.master = pid;
+        self.usage_before = None;
+    }
+
     /// What was counted since the begin.
     #[must_use]
     pub fn so_far(&self) -> Snapshot {

@@ -4,20 +4,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
-use bheka_net::{Deadlines, Identity, dial_http};
+use bheka_net::{Deadlines, Identity, Phase, dial_http};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::{Clock, Distribution, FleetError, Histogram, Quantiles};
+use crate::{Clock, Distribution, FleetError, Histogram, Point, Quantiles, Timeline};
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two questions of who waits for something.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// Requests at the same time: enough that slow answers do not keep the next question from being
 /// asked, few enough that a master that does not answer is not buried by them.
 const IN_FLIGHT_MAX: usize = 8;
@@ -58,14 +60,38 @@ pub struct Probe {
 pub struct ApiReport {
     /// Times from the begin of a request, with a TCP connection and TLS, to the end of its answer.
     pub latency: Quantiles,
-    /// Requests that were not answered with 200.
+    /// Requests that were not answered with 200; those that were refused before the first answer,
+    /// because the master was not up yet, are not among them.
     pub errors: u64,
+    /// Those that were.
+    pub refused_before_first: u64,
     /// The last of their causes.
     pub last_error: Option<String>,
     /// The longest time without the end of an answer, in seconds.
     pub longest_silence_s: f64,
     /// From the begin of the span to the first answer, in seconds.
     pub first_answer_s: Option<f64>,
+    /// How many endpoints the master said to be connected, over time, when it was asked for that.
+    pub connected: Vec<Point>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct ApiError {
+    /// The cause in words.
+    pub cause: String,
+    /// Whether nobody listens there.
+    pub refused: bool,
+}
+
+impl ApiError {
+    fn new(cause: impl ToString) -> Self {
+        Self {
+            cause: cause.to_string(),
+            refused: false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -83,6 +109,8 @@ struct Span {
     first_answer: Option<Duration>,
     last_answer: Instant,
     longest_silence: Duration,
+    refused_before_first: u64,
+    connected: Timeline,
 }
 
 impl ApiClient {
@@ -104,41 +132,57 @@ impl ApiClient {
     /// `GET` of a path: the body of an answer with status 200.
     ///
     /// # Errors
-    /// With the cause in words, when there is none within 30 s.
-    pub async fn get(&self, path: &str) -> Result<Bytes, String> {
+    /// When there is none within 30 s.
+    pub async fn get(&self, path: &str) -> Result<Bytes, ApiError> {
         match timeout(PATIENCE, self.exchange(path)).await {
             Ok(result) => result,
-            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+            Err(_) => {
+                let seconds = PATIENCE.as_secs();
+                Err(ApiError::new(format!("no answer within {seconds} s")))
+            }
         }
     }
 
-    async fn exchange(&self, path: &str) -> Result<Bytes, String> {
+    /// Asks for a path until there is an answer with status 200.
+    pub async fn wait_for(&self, path: &str) -> Bytes {
+        loop {
+            match self.get(path).await {
+                Ok(body) => return body,
+                Err(_) => sleep(ASK_AGAIN).await,
+            }
+        }
+    }
+
+    async fn exchange(&self, path: &str) -> Result<Bytes, ApiError> {
         let target = &self.target;
         let deadlines = Deadlines::new(PATIENCE, PATIENCE);
         let now = self.clock.now();
         let connection = dial_http(&target.host, target.port, &self.identity, &deadlines, now);
-        let connection = connection.await.map_err(|error| error.to_string())?;
+        let connection = connection.await.map_err(|error| ApiError {
+            refused: error.phase == Phase::Tcp && !error.timed_out,
+            cause: error.to_string(),
+        })?;
         let request = hyper::Request::get(path)
             .header("Host", &target.host)
             .header("Accept", "application/json")
             .header("Authorization", &*self.authorization)
             .header("Connection", "close")
             .body(Empty::<Bytes>::new())
-            .map_err(|error| error.to_string())?;
+            .map_err(ApiError::new)?;
         let stream = TokioIo::new(connection.stream);
         let (mut sender, driver) = hyper::client::conn::http1::handshake(stream)
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(ApiError::new)?;
         let exchange = async {
             let answer = sender.send_request(request).await;
-            let answer = answer.map_err(|error| error.to_string())?;
+            let answer = answer.map_err(ApiError::new)?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
-            let body = body.collect().await.map_err(|error| error.to_string())?;
+            let body = body.collect().await.map_err(ApiError::new)?;
             if status == hyper::StatusCode::OK {
                 Ok(body.to_bytes())
             } else {
-                Err(format!("answered with {status}"))
+                Err(ApiError::new(format!("answered with {status}")))
             }
         };
         // The connection is driven as long as somebody wants its answer.
@@ -180,6 +224,8 @@ impl Probe {
             errors: old.errors,
             last_error: old.last_error,
             longest_silence_s: silence.as_secs_f64(),
+            refused_before_first: old.refused_before_first,
+            connected: old.connected.points().to_vec(),
             first_answer_s: old.first_answer.map(|it| it.as_secs_f64()),
         }
     }
@@ -196,6 +242,8 @@ impl Span {
             first_answer: None,
             last_answer: now,
             longest_silence: Duration::ZERO,
+            refused_before_first: 0,
+            connected: Timeline::new(0),
         }
     }
 }
@@ -205,26 +253,42 @@ impl State {
         self.span.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, began: Instant, result: Result<Bytes, String>) {
+    fn note(&self, began: Instant, result: Result<Bytes, ApiError>) {
         if result.is_ok() {
             self.latencies.record(began.elapsed());
         }
         let mut span = self.lock();
         match result {
-            Ok(_) => {
+            Ok(body) => {
                 let now = Instant::now();
                 let silence = now.saturating_duration_since(span.last_answer);
                 span.longest_silence = span.longest_silence.max(silence);
                 span.last_answer = now;
                 let since = now.saturating_duration_since(span.began);
                 span.first_answer.get_or_insert(since);
+                if let Some(connected) = connected_endpoints(&body) {
+                    span.connected.note(since, connected);
+                }
             }
-            Err(cause) => {
+            Err(error) if error.refused && span.first_answer.is_none() => {
+                span.refused_before_first += 1;
+            }
+            Err(error) => {
                 span.errors += 1;
-                span.last_error = Some(cause);
+                span.last_error = Some(error.cause);
             }
         }
     }
+}
+
+/// The number in the status of the ApiListener. With thousands of endpoints that is megabytes of
+/// JSON, several times a second, so it is not parsed as a whole.
+fn connected_endpoints(body: &[u8]) -> Option<u64> {
+    const KEY: &[u8] = b"\"num_conn_endpoints\":";
+    let start = body.windows(KEY.len()).position(|part| part == KEY)? + KEY.len();
+    let rest = body[start..].trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
 async fn ask_for_ever(client: ApiClient, path: Arc<str>, every: Duration, state: Arc<State>) {
@@ -261,14 +325,23 @@ mod tests {
             _tasks: JoinSet::new(),
         };
         let due = Instant::now();
-        state.note(due, Ok(Bytes::new()));
-        state.note(due, Err("nobody there".into()));
+        let refused = ApiError {
+            cause: "not yet up".into(),
+            refused: true,
+        };
+        state.note(due, Err(refused.clone()));
+        let body = Bytes::from_static(br#"{"api":{"num_conn_endpoints": 17.0,"x":1}}"#);
+        state.note(due, Ok(body));
+        state.note(due, Err(ApiError::new("nobody there")));
         let report = probe.take();
         assert_eq!((report.latency.count, report.errors), (1, 1));
         assert_eq!(report.last_error.as_deref(), Some("nobody there"));
         assert!(report.first_answer_s.is_some());
+        assert_eq!(report.refused_before_first, 1);
+        assert_eq!(report.connected[0].connected, 17);
         let report = probe.take();
         assert_eq!((report.latency.count, report.errors), (0, 0));
+        assert!(report.connected.is_empty());
         assert_eq!(report.first_answer_s, None);
     }
 }

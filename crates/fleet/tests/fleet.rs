@@ -434,7 +434,7 @@ async fn agents_call_and_hang_up() {
     let mut options = options(&authority);
     options.agents = 10;
     options.keys_max = Some(1);
-    let mut fleet = Fleet::start(options).await.unwrap();
+    let fleet = Fleet::start(options).await.unwrap();
     let master = master(&authority);
     let serving = tokio::spawn(async move {
         let mut open = Vec::new();

@@ -38,7 +38,7 @@ const DESCRIPTORS_SPARE: u64 = 200;
 const SETTLE: Duration = Duration::from_secs(3);
 /// The same when nobody tells that it is.
 const SETTLE_BLINDLY: Duration = Duration::from_secs(15);
-/// Between two looks at whether a reload is in force.
+/// Between two looks at whether a master is up.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// Between two changes of what the screen shows.
 const SHOW: Duration = Duration::from_millis(200);
@@ -344,9 +344,7 @@ impl<'a> Storm<'a> {
                     let path = master.reload()?;
                     let in_force = in_force.clone();
                     asking.spawn(async move {
-                        while client.get(&path).await.is_err() {
-                            sleep(ASK_AGAIN).await;
-                        }
+                        client.wait_for(&path).await;
                         let _ = in_force.set(began.elapsed());
                     });
                     Ok(())
