@@ -186,12 +186,17 @@ fn svg(title: &str, top: u64, series: &[Series<'_>], marks: &[(f64, &str)]) -> S
         );
         let step = series.points.len().div_ceil(POINTS_MAX).max(1);
         let last = series.points.len().saturating_sub(1);
-        let mut path = String::new();
+        let (mut path, mut before) = (String::new(), None);
         for (index, point) in series.points.iter().enumerate() {
             if index % step == 0 || index == last {
                 #[allow(clippy::cast_precision_loss, reason = "a coordinate")]
-                let value = point.connected as f64;
-                let _ = write!(path, "{:.1},{:.1} ", x(point.at_s), y(value.min(top_value)));
+                let value = (point.connected as f64).min(top_value);
+                // While nothing changes there are few points: a slope between them would lie.
+                if let Some(before) = before {
+                    let _ = write!(path, "{:.1},{:.1} ", x(point.at_s), y(before));
+                }
+                let _ = write!(path, "{:.1},{:.1} ", x(point.at_s), y(value));
+                before = Some(value);
             }
         }
         let _ = writeln!(

@@ -133,7 +133,7 @@ impl<'a> Observer<'a> {
             .note(self.began.elapsed(), self.fleet.snapshot().connected);
         if self.memory_seen.elapsed() >= LOOK_AT_MEMORY {
             self.memory_seen = Instant::now();
-            if let Some(usage) = self.master.and_then(Usage::of) {
+            if let Some(usage) = self.master.and_then(Usage::without_descriptors) {
                 self.rss_peak = self.rss_peak.max(usage.rss_bytes);
             }
         }

@@ -23,54 +23,57 @@ impl Usage {
     /// Looks at a process; none when it does not exist (or this is no Linux).
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
-        let processes = processes();
-        let root = processes.get(&pid)?;
-        let mut usage = Self::default();
-        usage.add(pid, root);
-        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-        for (child, process) in &processes {
-            children.entry(process.parent).or_default().push(*child);
-        }
-        let mut waiting = vec![pid];
-        while let Some(parent) = waiting.pop() {
-            // Taken out, so that a circle could not go on for ever.
-            for child in children.remove(&parent).unwrap_or_default() {
-                if let Some(process) = processes.get(&child) {
-                    usage.add(child, process);
-                    waiting.push(child);
-                }
-            }
+        let mut usage = Self::without_descriptors(pid)?;
+        for member in Self::family(pid) {
+            let open = fs::read_dir(format!("/proc/{member}/fd"));
+            usage.descriptors += open.map_or(0, |entries| entries.count() as u64);
         }
         Some(usage)
     }
 
-    /// The process and its descendants, those that were started first come first.
+    /// The same, but does not count descriptors: with thousands of them that takes milliseconds.
     #[must_use]
-    pub fn family(pid: u32) -> Vec<u32> {
+    pub fn without_descriptors(pid: u32) -> Option<Self> {
         let processes = processes();
-        let mut family = vec![pid];
-        let mut index = 0;
-        while let Some(parent) = family.get(index).copied() {
-            let children = processes
-                .iter()
-                .filter(|(child, process)| process.parent == parent && !family.contains(child));
-            let mut children: Vec<u32> = children.map(|(child, _)| *child).collect();
-            children.sort_unstable();
-            family.extend(children);
-            index += 1;
+        processes.get(&pid)?;
+        let mut usage = Self::default();
+        for process in family(&processes, pid)
+            .iter()
+            .filter_map(|member| processes.get(member))
+        {
+            usage.add(process);
         }
-        family
+        Some(usage)
     }
 
-    fn add(&mut self, pid: u32, process: &Process) {
+    /// The process and its descendants; parents come before their children.
+    #[must_use]
+    pub fn family(pid: u32) -> Vec<u32> {
+        family(&processes(), pid)
+    }
+
+    fn add(&mut self, process: &Process) {
         #[allow(clippy::cast_precision_loss, reason = "seconds of CPU")]
         let seconds = process.ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
         self.cpu_s += seconds;
         self.rss_bytes += process.pages * rustix::param::page_size() as u64;
-        self.descriptors +=
-            fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64);
         self.processes += 1;
     }
+}
+
+fn family(processes: &HashMap<u32, Process>, pid: u32) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (child, process) in processes {
+        children.entry(process.parent).or_default().push(*child);
+    }
+    let mut family = vec![pid];
+    let mut index = 0;
+    while let Some(parent) = family.get(index) {
+        // Taken out, so that a circle could not go on for ever.
+        family.extend(children.remove(parent).unwrap_or_default());
+        index += 1;
+    }
+    family
 }
 
 #[derive(Debug)]
