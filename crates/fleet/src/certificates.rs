@@ -55,7 +55,6 @@ impl Maker<'_> {
         let parts = IdentityParts {
             own: Some((certificate, key)),
             anchors: Some(self.anchors.clone()),
-            crl: None,
         };
         // An agent dials one master, so it needs to remember one session.
         let settings = TlsSettings {

@@ -26,7 +26,6 @@ fn master(authority: &CertificateAuthority) -> Arc<Identity> {
     let parts = IdentityParts {
         own: Some((authority.issue("master", &key, NOW).unwrap(), key)),
         anchors: Some(TrustAnchors::new(vec![authority.certificate().clone()]).unwrap()),
-        crl: None,
     };
     Arc::new(Identity::new(parts, TlsSettings::default()).unwrap())
 }

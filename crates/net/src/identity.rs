@@ -6,7 +6,7 @@
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bheka_value::Timestamp;
@@ -50,8 +50,6 @@ pub struct IdentityFiles {
     pub key: PathBuf,
     /// `certs/ca.crt`.
     pub ca: PathBuf,
-    /// `ApiListener.crl_path`.
-    pub crl: Option<PathBuf>,
 }
 
 impl IdentityFiles {
@@ -62,14 +60,17 @@ impl IdentityFiles {
             certificate: certs.join(format!("{node_name}.crt")),
             key: certs.join(format!("{node_name}.key")),
             ca: certs.join("ca.crt"),
-            crl: None,
         }
     }
 }
 
-/// TLS settings of the ApiListener.
-#[derive(Clone, Debug, Default)]
+/// TLS settings of the ApiListener. They stay in force when certificate and key are loaded anew.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TlsSettings {
+    /// `crl_path`: revocation lists, read anew when the file changes. It is a setting rather than
+    /// one of the [`IdentityFiles`], so that nobody who loads a new certificate can forget it and
+    /// let revoked peers in.
+    pub crl: Option<PathBuf>,
     /// `cipher_list`, an OpenSSL cipher string for TLS 1.2; all supported suites when missing.
     pub cipher_list: Option<String>,
     /// `tls_protocolmin`: `TLSv1.2` (default) or `TLSv1.3`.
@@ -85,23 +86,38 @@ pub struct IdentityParts {
     pub own: Option<(Certificate, PrivateKey)>,
     /// Whom to trust; none when nobody can be verified.
     pub anchors: Option<TrustAnchors>,
-    /// Revocation lists, read anew when the file changes.
-    pub crl: Option<PathBuf>,
+}
+
+impl IdentityParts {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// When one of them is missing or malformed.
+    pub fn read(files: &IdentityFiles) -> Result<Self, IdentityError> {
+        Ok(Self {
+            own: Some((
+                Certificate::read(&files.certificate)?,
+                PrivateKey::read(&files.key)?,
+            )),
+            anchors: Some(TrustAnchors::read(&files.ca)?),
+        })
+    }
 }
 
 /// Certificate, key and trust, shared by all connections of a node.
 pub struct Identity {
     current: ArcSwap<Material>,
-    settings: TlsSettings,
-    warnings: Vec<String>,
+    /// Held while the material is replaced: a new certificate and new settings may come at once,
+    /// and neither may undo the other.
+    replacing: Mutex<()>,
 }
 
 struct Material {
     parts: IdentityParts,
+    settings: TlsSettings,
     key: Option<Arc<CertifiedKey>>,
     provider: Arc<CryptoProvider>,
     ciphers: Ciphers,
-    sessions_max: usize,
     crl: ArcSwapOption<LoadedCrl>,
     server: OnceLock<Arc<ServerConfig>>,
     client: OnceLock<Arc<ClientConfig>>,
@@ -121,7 +137,7 @@ impl Identity {
     /// When a file is missing or malformed, key and certificate don't belong together, or the
     /// settings make no sense.
     pub fn load(files: &IdentityFiles, settings: TlsSettings) -> Result<Self, IdentityError> {
-        Self::new(read(files)?, settings)
+        Self::new(IdentityParts::read(files)?, settings)
     }
 
     /// Puts an identity together from its parts.
@@ -129,12 +145,9 @@ impl Identity {
     /// # Errors
     /// As [`Self::load`].
     pub fn new(parts: IdentityParts, settings: TlsSettings) -> Result<Self, IdentityError> {
-        let material = Material::new(parts, &settings)?;
-        let warnings = material.ciphers.warnings.clone();
         Ok(Self {
-            current: ArcSwap::from_pointee(material),
-            settings,
-            warnings,
+            current: ArcSwap::from_pointee(Material::new(parts, settings, None)?),
+            replacing: Mutex::default(),
         })
     }
 
@@ -147,7 +160,6 @@ impl Identity {
             IdentityParts {
                 own: None,
                 anchors: None,
-                crl: None,
             },
             TlsSettings::default(),
         )
@@ -155,27 +167,60 @@ impl Identity {
 
     /// What to tell the operator about `cipher_list`.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub fn warnings(&self) -> Vec<String> {
+        self.current.load().ciphers.warnings.clone()
     }
 
-    /// Loads the files anew, after a renewal. Connections that exist stay as they are; on an error
-    /// nothing changes.
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> TlsSettings {
+        self.current.load().settings.clone()
+    }
+
+    /// Loads the files anew, after a renewal; the settings stay. Connections that exist stay as
+    /// they are; on an error nothing changes.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub fn reload(&self, files: &IdentityFiles) -> Result<(), IdentityError> {
-        self.replace(read(files)?)
+        self.replace(IdentityParts::read(files)?)
     }
 
-    /// Replaces certificate, key and trust. Sessions of before are not resumed, so that each peer
-    /// sees the new certificate.
+    /// Replaces certificate, key, trust and settings at once. Connections that exist stay as they
+    /// are, new handshakes go by what is new; on an error nothing changes.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn reconfigure(
+        &self,
+        parts: IdentityParts,
+        settings: TlsSettings,
+    ) -> Result<(), IdentityError> {
+        self.swap(parts, Some(settings))
+    }
+
+    /// Replaces certificate, key and trust; the settings stay, the revocation list with them.
+    /// Sessions of before are not resumed, so that each peer sees the new certificate.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub fn replace(&self, parts: IdentityParts) -> Result<(), IdentityError> {
-        self.current
-            .store(Arc::new(Material::new(parts, &self.settings)?));
+        self.swap(parts, None)
+    }
+
+    fn swap(
+        &self,
+        parts: IdentityParts,
+        settings: Option<TlsSettings>,
+    ) -> Result<(), IdentityError> {
+        let _one_at_a_time = self
+            .replacing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = self.current.load_full();
+        let settings = settings.unwrap_or_else(|| before.settings.clone());
+        let material = Material::new(parts, settings, Some(&before))?;
+        self.current.store(Arc::new(material));
         Ok(())
     }
 
@@ -280,19 +325,13 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn read(files: &IdentityFiles) -> Result<IdentityParts, IdentityError> {
-    Ok(IdentityParts {
-        own: Some((
-            Certificate::read(&files.certificate)?,
-            PrivateKey::read(&files.key)?,
-        )),
-        anchors: Some(TrustAnchors::read(&files.ca)?),
-        crl: files.crl.clone(),
-    })
-}
-
 impl Material {
-    fn new(parts: IdentityParts, settings: &TlsSettings) -> Result<Self, IdentityError> {
+    /// What `before` has in common with it is carried over.
+    fn new(
+        parts: IdentityParts,
+        settings: TlsSettings,
+        before: Option<&Self>,
+    ) -> Result<Self, IdentityError> {
         let ciphers = ciphers::read(
             settings.cipher_list.as_deref(),
             settings.protocol_min.as_deref(),
@@ -317,12 +356,25 @@ impl Material {
             key,
             provider,
             ciphers,
-            sessions_max: settings.client_sessions_max.unwrap_or(256),
             crl: ArcSwapOption::empty(),
             server: OnceLock::new(),
             client: OnceLock::new(),
+            settings,
         };
-        material.refresh_crl()?;
+        match before.filter(|before| before.settings.crl == material.settings.crl) {
+            Some(before) => {
+                // What is wrong with a list that is in use already must not keep a new certificate
+                // out: a broken one lets nobody pass, whatever the certificate.
+                material.crl.store(before.crl.load_full());
+                if let Err(error) = material.refresh_crl() {
+                    tracing::warn!(target: "ApiListener",
+                        "cannot use the revocation list: {error}");
+                }
+            }
+            None => {
+                material.refresh_crl()?;
+            }
+        }
         Ok(material)
     }
 
@@ -344,7 +396,7 @@ impl Material {
             });
         };
         let crl = self.crl.load();
-        match (&self.parts.crl, crl.as_deref()) {
+        match (&self.settings.crl, crl.as_deref()) {
             (None, _) => anchors.verify(leaf, sent_along, purpose, None, now),
             (Some(_), Some(LoadedCrl { crl: Some(crl), .. })) => {
                 anchors.verify(leaf, sent_along, purpose, Some(crl), now)
@@ -354,7 +406,7 @@ impl Material {
     }
 
     fn refresh_crl(&self) -> Result<bool, PkiError> {
-        let Some(path) = &self.parts.crl else {
+        let Some(path) = &self.settings.crl else {
             return Ok(false);
         };
         let metadata = std::fs::metadata(path).map_err(|cause| PkiError::Io {
@@ -411,7 +463,7 @@ impl Material {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(self.verifier()))
             .with_client_cert_resolver(Arc::new(OwnCertificate(self.key.clone())));
-        config.resumption = match self.sessions_max {
+        config.resumption = match self.settings.client_sessions_max.unwrap_or(256) {
             0 => Resumption::disabled(),
             sessions_max => Resumption::in_memory_sessions(sessions_max),
         };

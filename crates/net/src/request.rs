@@ -124,7 +124,6 @@ pub async fn request_certificate(
     let parts = IdentityParts {
         own: Some((request.certificate.clone(), request.key.clone())),
         anchors: None,
-        crl: None,
     };
     let identity = Arc::new(Identity::new(parts, TlsSettings::default())?);
     let connection = dial_host(&request.host, request.port, &identity, deadlines, now).await?;

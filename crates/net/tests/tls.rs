@@ -176,7 +176,6 @@ async fn the_host_rule_binds_the_acceptor_only() {
         IdentityParts {
             own: None,
             anchors: Some(anchors),
-            crl: None,
         },
         TlsSettings::default(),
     )
@@ -253,20 +252,68 @@ async fn revocation_is_read_anew_and_holds_for_resumed_sessions() {
     assert!(accepted.peer.verified.is_ok());
     let parts = IdentityParts {
         anchors: agent.anchors(),
-        crl: Some(crl.clone()),
         own: Some((agent.certificate().unwrap(), agent.key().unwrap())),
     };
-    agent.replace(parts).unwrap();
+    let settings = TlsSettings {
+        crl: Some(crl.clone()),
+        ..TlsSettings::default()
+    };
+    agent.reconfigure(parts.clone(), settings).unwrap();
     let (_, accepted) = connect(&listener, &c1, &agent, "agent", NOW).await;
     assert!(accepted.tls.resumed);
     assert_eq!(
         accepted.peer.verified.unwrap_err().to_string(),
         "certificate revoked (code 23)"
     );
+    // A new certificate does not let the revoked ones in.
+    agent.replace(parts.clone()).unwrap();
+    let (_, accepted) = connect(&listener, &c1, &agent, "agent", NOW).await;
+    assert_eq!(accepted.peer.verified.unwrap_err().code, 23);
     // A list that is broken lets nobody pass, rather than everybody.
     std::fs::write(&crl, "broken").unwrap();
     let (_, accepted) = connect(&listener, &c1, &agent, "agent", NOW).await;
     assert_eq!(accepted.peer.verified.unwrap_err().code, 3);
+    // That keeps no new certificate out; with another list than before it would be refused.
+    agent.replace(parts.clone()).unwrap();
+    let (_, accepted) = connect(&listener, &c1, &agent, "agent", NOW).await;
+    assert_eq!(accepted.peer.verified.unwrap_err().code, 3);
+    let broken = TlsSettings {
+        crl: Some(directory.path().join("missing.pem")),
+        ..TlsSettings::default()
+    };
+    agent.reconfigure(parts, broken).unwrap_err();
+    assert_eq!(agent.settings().crl, Some(crl));
+}
+
+#[tokio::test]
+async fn settings_are_swapped_under_living_connections() {
+    let authority = Authority::new(NOW);
+    let (master, agent) = (authority.node("master"), authority.node("agent"));
+    let (listener, _) = listener();
+    let parts = IdentityParts {
+        anchors: agent.anchors(),
+        own: Some((agent.certificate().unwrap(), agent.key().unwrap())),
+    };
+    let (_, accepted) = connect(&listener, &master, &agent, "agent", NOW).await;
+    assert_eq!(accepted.tls.version, "TLSv1.3");
+    let (_reader, mut writer) = accepted.split(1024);
+    let list = TlsSettings {
+        cipher_list: Some("AES256-GCM-SHA384".into()),
+        ..only_tls13()
+    };
+    agent.reconfigure(parts.clone(), list).unwrap();
+    assert!(agent.warnings()[0].contains("AES256-GCM-SHA384"));
+    let (dialled, _) = connect(&listener, &master, &agent, "agent", NOW).await;
+    assert_eq!(dialled.unwrap().tls.version, "TLSv1.3");
+    writer.feed(b"the first one lives on").await.unwrap();
+    let nonsense = TlsSettings {
+        protocol_min: Some("SSLv3".into()),
+        ..TlsSettings::default()
+    };
+    agent.reconfigure(parts.clone(), nonsense).unwrap_err();
+    assert_eq!(agent.settings().protocol_min.as_deref(), Some("TLSv1.3"));
+    agent.reconfigure(parts, TlsSettings::default()).unwrap();
+    assert!(agent.warnings().is_empty());
 }
 
 fn only_tls13() -> TlsSettings {

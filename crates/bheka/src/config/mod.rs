@@ -25,7 +25,7 @@ use bheka_value::schema::Catalogue;
 use bheka_value::{Advice, Declaration, Location, Str, Value};
 
 use crate::cli::DaemonOptions;
-use crate::daemon::clock;
+use crate::daemon::{clock, listener};
 use crate::log::{LogSinks, Severity};
 use crate::settings::Settings;
 use crate::version::PROGRAM;
@@ -214,18 +214,13 @@ impl Attempt<'_> {
         let name = generation.global_string("NodeName")?;
         let files = IdentityFiles::in_directory(&self.settings.paths.certs_dir(), &name);
         let certificate = files.certificate.display().to_string();
-        let cipher_list = listener
-            .attributes
-            .contains_key("cipher_list")
-            .then(|| listener.string("cipher_list").to_string());
-        let with_crl = IdentityFiles {
-            crl: listener
-                .optional("crl_path")
-                .map(|path| PathBuf::from(path.as_str())),
-            ..files.clone()
+        let wanted = listener::tls_settings(listener);
+        let with_crl = TlsSettings {
+            crl: wanted.crl.clone(),
+            ..TlsSettings::default()
         };
-        let tls = TlsSettings {
-            cipher_list: cipher_list.clone(),
+        let with_list = TlsSettings {
+            cipher_list: wanted.cipher_list.clone(),
             ..TlsSettings::default()
         };
         // One after the other, so that each is blamed for what it alone brings.
@@ -234,14 +229,14 @@ impl Attempt<'_> {
                 "Cannot get certificate from cert path: '{certificate}'. {error}; run '{PROGRAM} \
                  api setup' or '{PROGRAM} node setup', or disable the feature 'api'."
             )
-        } else if let Err(error) = Identity::load(&with_crl, TlsSettings::default()) {
+        } else if let Err(error) = Identity::load(&files, with_crl) {
             let path = listener.string("crl_path");
             format!(
                 "Cannot add certificate revocation list to SSL context for crl path: '{path}'. \
                  {error}."
             )
-        } else if let Err(error) = Identity::load(&files, tls) {
-            let list = cipher_list.unwrap_or_default();
+        } else if let Err(error) = Identity::load(&files, with_list) {
+            let list = wanted.cipher_list.unwrap_or_default();
             format!("Cannot set cipher list to SSL context for cipher list: '{list}'. {error}.")
         } else {
             return None;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bheka_api::Api;
 use bheka_model::{ConfigObject, Generation};
-use bheka_net::{Identity, IdentityFiles, TlsSettings};
+use bheka_net::{Identity, IdentityFiles, IdentityParts, TlsSettings};
 use bheka_value::Str;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -22,10 +22,9 @@ pub(crate) struct Listener {
     api: Arc<Api>,
     identity: Arc<Identity>,
     files: IdentityFiles,
-    /// The bytes of certificate, key and CA that are in use.
-    loaded: Vec<Vec<u8>>,
-    /// TLS settings that are in use; they cannot be changed in a running process.
-    tls: TlsTexts,
+    /// The bytes of certificate, key and CA that are in use; none when the node began without an
+    /// ApiListener.
+    loaded: Option<Vec<Vec<u8>>>,
     bound: Option<Bound>,
 }
 
@@ -40,9 +39,6 @@ struct Address {
     port: u16,
 }
 
-/// `cipher_list`, `tls_protocolmin`, `crl_path`.
-type TlsTexts = [Option<Str>; 3];
-
 impl Listener {
     /// Nothing is bound yet.
     pub(crate) fn new(
@@ -52,24 +48,20 @@ impl Listener {
         files: IdentityFiles,
         generation: &Generation,
     ) -> Self {
-        let loaded = contents(&files);
-        let tls = generation
-            .of_type("ApiListener")
-            .next()
-            .map(|it| tls_texts(it));
+        let has_listener = generation.of_type("ApiListener").next().is_some();
+        let loaded = has_listener.then(|| contents(&files));
         Self {
             dialler,
             api,
             identity,
             files,
             loaded,
-            tls: tls.unwrap_or_default(),
             bound: None,
         }
     }
 
-    /// Puts in force what a generation says: the address and the certificate. Links that exist
-    /// stay as they are; new ones are made under what is new.
+    /// Puts in force what a generation says: the address, the certificate and the settings of TLS.
+    /// Links that exist stay as they are; new ones are made under what is new.
     ///
     /// # Errors
     /// When the address cannot be bound; what was bound before stays.
@@ -87,14 +79,7 @@ impl Listener {
             }
             return Ok(());
         };
-        self.reload_identity();
-        if self.bound.is_none() && self.tls == TlsTexts::default() {
-            self.tls = tls_texts(listener);
-        }
-        if tls_texts(listener) != self.tls {
-            tracing::warn!(target: "ApiListener", "'cipher_list', 'tls_protocolmin' and \
-                'crl_path' have changed; that takes effect when the daemon is started again");
-        }
+        self.reload_identity(listener);
         let address = address_of(listener);
         if self
             .bound
@@ -155,20 +140,32 @@ impl Listener {
         })
     }
 
-    /// Takes certificate, key and CA anew when a file has changed.
-    fn reload_identity(&mut self) {
-        let now = contents(&self.files);
-        if now == self.loaded {
+    /// Takes certificate, key and CA anew when a file has changed, and the settings of TLS when the
+    /// configuration has.
+    fn reload_identity(&mut self, listener: &ConfigObject) {
+        let files = Some(contents(&self.files));
+        let settings = tls_settings(listener);
+        let (new_files, new_settings) =
+            (files != self.loaded, settings != self.identity.settings());
+        if !new_files && !new_settings {
             return;
         }
-        match self.identity.reload(&self.files) {
-            Ok(()) => {
-                self.loaded = now;
-                tracing::info!(target: "ApiListener", "Loaded the changed certificate '{}'; new \
-                    connections use it, those that exist stay", self.files.certificate.display());
-            }
-            Err(error) => tracing::error!(target: "ApiListener", "cannot load the changed \
-                certificate: {error}; the one before stays in use"),
+        let replaced = IdentityParts::read(&self.files)
+            .and_then(|parts| self.identity.reconfigure(parts, settings));
+        if let Err(error) = replaced {
+            tracing::error!(target: "ApiListener", "cannot put the changed certificate and TLS \
+                settings in force: {error}; those before stay in use");
+            return;
+        }
+        self.loaded = files;
+        if new_files {
+            tracing::info!(target: "ApiListener", "Loaded the changed certificate '{}'; new \
+                connections use it, those that exist stay", self.files.certificate.display());
+        }
+        if new_settings {
+            tracing::info!(target: "ApiListener", "Changed 'cipher_list', 'tls_protocolmin' or \
+                'crl_path'; new connections go by them, those that exist stay");
+            tell_warnings(&self.identity);
         }
     }
 }
@@ -185,22 +182,7 @@ pub(crate) fn load_identity(
         let identity = Identity::anonymous().context("cannot set up TLS")?;
         return Ok(Arc::new(identity));
     };
-    let files = IdentityFiles {
-        crl: listener
-            .optional("crl_path")
-            .map(|path| PathBuf::from(path.as_str())),
-        ..files.clone()
-    };
-    let tls = TlsSettings {
-        // The default names what OpenSSL has; only a list that somebody wrote is worth a warning.
-        cipher_list: listener
-            .attributes
-            .contains_key("cipher_list")
-            .then(|| listener.string("cipher_list").to_string()),
-        protocol_min: listener.optional("tls_protocolmin").map(String::from),
-        ..TlsSettings::default()
-    };
-    let identity = Identity::load(&files, tls).with_context(|| {
+    let identity = Identity::load(files, tls_settings(listener)).with_context(|| {
         let folder = files
             .certificate
             .parent()
@@ -211,10 +193,30 @@ pub(crate) fn load_identity(
             folder.unwrap_or_default()
         )
     })?;
+    tell_warnings(&identity);
+    Ok(Arc::new(identity))
+}
+
+/// The settings of TLS that a listener asks for.
+pub(crate) fn tls_settings(listener: &ConfigObject) -> TlsSettings {
+    TlsSettings {
+        crl: listener
+            .optional("crl_path")
+            .map(|path| PathBuf::from(path.as_str())),
+        // The default names what OpenSSL has; only a list that somebody wrote is worth a warning.
+        cipher_list: listener
+            .attributes
+            .contains_key("cipher_list")
+            .then(|| listener.string("cipher_list").to_string()),
+        protocol_min: listener.optional("tls_protocolmin").map(String::from),
+        ..TlsSettings::default()
+    }
+}
+
+fn tell_warnings(identity: &Identity) {
     for warning in identity.warnings() {
         tracing::warn!(target: "ApiListener", "{warning}");
     }
-    Ok(Arc::new(identity))
 }
 
 /// What of a listener takes effect on links that are made from now on.
@@ -230,10 +232,6 @@ pub(crate) fn deadlines(listener: &ConfigObject) -> bheka_net::Deadlines {
         seconds("connect_timeout", 15.0),
         seconds("tls_handshake_timeout", 10.0),
     )
-}
-
-fn tls_texts(listener: &ConfigObject) -> TlsTexts {
-    ["cipher_list", "tls_protocolmin", "crl_path"].map(|name| listener.optional(name))
 }
 
 fn address_of(listener: &ConfigObject) -> Address {

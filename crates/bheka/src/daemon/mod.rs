@@ -9,7 +9,7 @@ mod core;
 mod detach;
 mod job;
 mod links;
-mod listener;
+pub(crate) mod listener;
 mod logging;
 mod notices;
 mod pidfile;

@@ -447,6 +447,24 @@ impl Authority {
         );
     }
 
+    /// Writes a revocation list that holds the certificates issued last under these names.
+    pub fn revoke(&self, files: &[&str], list: &Path) {
+        let dir = self.dir.path();
+        let config = "[ca]\ndefault_ca = it\n[it]\ndatabase = index.txt\ndefault_md = sha256\n\
+                      default_crl_days = 30\n";
+        std::fs::write(dir.join("ca.cnf"), config).unwrap();
+        std::fs::write(dir.join("index.txt"), "").unwrap();
+        let ca = [
+            "ca", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key",
+        ];
+        for file in files {
+            let certificate = format!("{file}.crt");
+            self.openssl(&[&ca[..], &["-revoke", &certificate]].concat());
+        }
+        let list = list.display().to_string();
+        self.openssl(&[&ca[..], &["-gencrl", "-out", &list]].concat());
+    }
+
     /// Puts `<file>.crt`, `<file>.key` and `ca.crt` into a directory, with this common name.
     pub fn issue(&self, file: &str, into: &Path, common_name: &str) {
         let request = format!("{file}.csr");

@@ -67,7 +67,6 @@ impl Authority {
         IdentityParts {
             own: Some(own),
             anchors: Some(self.anchors()),
-            crl: None,
         }
     }
 

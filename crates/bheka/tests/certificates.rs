@@ -1,0 +1,212 @@
+//! Certificates, keys and settings of TLS that change while the daemon runs.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+#[path = "support/peer.rs"]
+mod peer;
+#[allow(missing_docs)]
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use peer::{Papers, Peer};
+use support::{Authority, Node, Program, wait_for};
+
+fn has_openssl(test: &str) -> bool {
+    let there = Path::new("/usr/bin/openssl").exists();
+    if !there {
+        eprintln!("skipped: {test} needs the package openssl");
+    }
+    there
+}
+
+/// A master that knows the endpoints `good` and `bad`, and their certificates.
+struct Stage {
+    authority: Authority,
+    master: Node,
+    papers: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let stage = Self {
+            authority: Authority::new(),
+            master: Node::new(Program::Bheka, "master"),
+            papers: tempfile::tempdir().unwrap(),
+        };
+        stage.master.certify(&stage.authority);
+        for name in ["good", "bad"] {
+            stage.authority.issue(name, stage.papers.path(), name);
+        }
+        stage
+    }
+
+    fn configure(&self, listener: &str) {
+        let mut text = "object Endpoint \"master\" { }\n\
+                        object Zone \"master\" { endpoints = [ \"master\" ] }\n"
+            .to_owned();
+        for name in ["good", "bad"] {
+            text += &format!(
+                "object Endpoint \"{name}\" {{ }}\n\
+                 object Zone \"{name}\" {{ endpoints = [ \"{name}\" ]; parent = \"master\" }}\n"
+            );
+        }
+        self.master.configure(listener, &text);
+    }
+
+    /// Reloads, and waits until that is done.
+    fn reload(&self) {
+        let line = "Reloaded the configuration in";
+        let count = || self.master.read_log("debug.log").matches(line).count();
+        let before = count();
+        self.master.signal("HUP");
+        wait_for(
+            "the reload",
+            || self.master.logs(),
+            || (count() > before).then_some(()),
+        );
+    }
+
+    /// Connects as an endpoint, greets, and waits for the answer.
+    fn dial(&self, name: &str) -> Peer {
+        let papers = Papers {
+            dir: self.papers.path(),
+            name,
+        };
+        let mut peer = Peer::tls(self.master.port, Some(papers), name);
+        peer.send_frame(
+            br#"{"jsonrpc":"2.0","method":"icinga::Hello","params":{"version":21306}}"#,
+        );
+        peer.expect("icinga::Hello");
+        peer
+    }
+
+    /// Whether the master takes the endpoint for connected.
+    fn is_connected(&self, name: &str) -> bool {
+        self.master.object("endpoints", name).unwrap()["connected"] == true
+    }
+
+    /// Connects with a certificate that was revoked, and expects to be told apart.
+    fn expect_revoked(&self, name: &str) {
+        let line = format!("New client connection for identity '{name}'");
+        let lines = || {
+            let log = self.master.read_log("debug.log");
+            let lines = log.lines().filter(|text| text.contains(&line));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = lines().len();
+        let _peer = self.dial(name);
+        let told = wait_for(
+            "the connection to be logged",
+            || self.master.logs(),
+            || lines().get(before).cloned(),
+        );
+        assert!(told.contains("code 23: certificate revoked"), "{told}");
+        assert!(!self.is_connected(name));
+    }
+
+    fn expect_connected(&self, name: &str) -> Peer {
+        let peer = self.dial(name);
+        self.master
+            .wait_object("endpoints", name, "connected", |attrs| {
+                attrs["connected"] == true
+            });
+        peer
+    }
+}
+
+/// The revocation list is not forgotten when a new certificate is loaded: on a reload, and when a
+/// parent sends one.
+#[test]
+fn revoked_peers_stay_out_after_a_new_certificate() {
+    if !has_openssl("revoked_peers_stay_out_after_a_new_certificate") {
+        return;
+    }
+    let mut stage = Stage::new();
+    let crl = stage.master.dir.join("crl.pem");
+    stage.authority.revoke(&["bad"], &crl);
+    stage.configure(&format!("crl_path = \"{}\"", crl.display()));
+    stage.master.start_and_wait();
+    stage.expect_revoked("bad");
+    let good = stage.expect_connected("good");
+
+    stage.master.certify(&stage.authority);
+    stage.reload();
+    stage.master.wait_log(&["Loaded the changed certificate"]);
+    stage.expect_revoked("bad");
+    assert!(stage.is_connected("good"), "and its link stays");
+    drop(good);
+    assert!(stage.master.stop());
+}
+
+/// `crl_path`, `cipher_list` and `tls_protocolmin` hold for the connections after a reload, and
+/// those that exist stay.
+#[test]
+fn settings_of_tls_change_at_a_reload() {
+    if !has_openssl("settings_of_tls_change_at_a_reload") {
+        return;
+    }
+    let mut stage = Stage::new();
+    stage.configure("");
+    stage.master.start_and_wait();
+    let good = stage.expect_connected("good");
+    drop(stage.expect_connected("bad"));
+    let link = |stage: &Stage| {
+        let needle = format!(":{} ", stage.master.port);
+        let mut found = stage.master.connections();
+        found.retain(|line| line.contains(&needle));
+        found
+    };
+    stage
+        .master
+        .wait_object("endpoints", "bad", "gone", |attrs| {
+            attrs["connected"] == false
+        });
+    let before = link(&stage);
+    assert_eq!(before.len(), 1, "{before:?}");
+    assert_eq!(agreed(&stage, &["-tls1_2"]), "ECDHE-RSA-AES256-GCM-SHA384");
+
+    let crl = stage.master.dir.join("crl.pem");
+    stage.authority.revoke(&["bad"], &crl);
+    let path = format!("crl_path = \"{}\"", crl.display());
+    stage.configure(&format!(
+        "{path}\n  cipher_list = \"ECDHE-RSA-AES128-GCM-SHA256\""
+    ));
+    stage.reload();
+    stage.expect_revoked("bad");
+    assert_eq!(agreed(&stage, &["-tls1_2"]), "ECDHE-RSA-AES128-GCM-SHA256");
+
+    stage.configure("tls_protocolmin = \"TLSv1.3\"");
+    stage.reload();
+    drop(stage.expect_connected("bad"));
+    assert_eq!(agreed(&stage, &["-tls1_2"]), "");
+    assert_eq!(agreed(&stage, &["-tls1_3"]), "TLS_AES_256_GCM_SHA384");
+
+    assert!(stage.is_connected("good"));
+    assert!(
+        link(&stage).contains(&before[0]),
+        "the link of 'good' stays"
+    );
+    drop(good);
+    assert!(stage.master.stop());
+}
+
+/// The cipher suite that `s_client` agrees on with the master; empty when they agree on none.
+fn agreed(stage: &Stage, arguments: &[&str]) -> String {
+    let output = Command::new("openssl")
+        .args(["s_client", "-connect"])
+        .arg(format!("127.0.0.1:{}", stage.master.port))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let suite = text
+        .lines()
+        .find_map(|line| line.strip_prefix("New, ")?.split("Cipher is ").nth(1));
+    suite
+        .filter(|it| *it != "(NONE)")
+        .unwrap_or_default()
+        .to_owned()
+}
