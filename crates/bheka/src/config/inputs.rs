@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
-use bheka_lang::{DirEntry, Load, SourceError, Sources, ZoneDir};
+use bheka_lang::{DirEntry, Load, Memory, SourceError, Sources, ZoneDir};
 use bheka_value::{Str, Timestamp, Value, to_json};
 
 use super::places::Package;
@@ -204,6 +204,11 @@ impl Sources for Recorder<'_> {
 
     fn env(&self, name: &str) -> Option<String> {
         self.ask(|it| &mut it.env, name, || self.sources.env(name))
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        // Never recorded: it is another one each time.
+        self.sources.memory()
     }
 }
 
