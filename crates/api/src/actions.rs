@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bheka_model::{CheckResult, CheckableName, Command, ConfigObject};
 use bheka_value::{Timestamp, Value};
 
+use crate::backend::ProcessOrder;
 use crate::objects::NO_OBJECTS;
 use crate::params::{Params, to_number};
+use crate::permission;
 use crate::query::{self, Objects};
 use crate::response::{Handled, Response, ResultsWriter};
 use crate::view::Snapshot;
@@ -62,6 +64,46 @@ pub(crate) fn handle(
         commands,
         ..Response::json_text(codes.status(), writer.finish())
     })
+}
+
+/// What an action asks of the process, when it is one of those without objects.
+pub(crate) fn process_order(name: &str) -> Option<ProcessOrder> {
+    match name {
+        "restart-process" => Some(ProcessOrder::Reload),
+        "shutdown-process" => Some(ProcessOrder::ShutDown),
+        _ => None,
+    }
+}
+
+/// Answers such an action; types and filters of the request mean nothing to it. `None` without the
+/// permission: to that Icinga 2 answers as to a path that does not exist.
+pub(crate) fn process(
+    user: &ConfigObject,
+    name: &str,
+    order: ProcessOrder,
+    params: &Params,
+) -> Option<Handled> {
+    let permission = format!("actions/{name}");
+    if !permission::has(user, &permission) {
+        tracing::warn!(target: "FilterUtility", "Missing permission: {permission}");
+        return None;
+    }
+    let status = match order {
+        ProcessOrder::Reload => "Restarting Icinga 2.",
+        ProcessOrder::ShutDown => "Shutting down Icinga 2.",
+    };
+    let write = || {
+        let mut writer = ResultsWriter::new(params)?;
+        writer.value(&Value::dictionary([
+            ("code", Value::Number(200.0)),
+            ("status", Value::string(status)),
+        ]));
+        Ok(Response {
+            process: Some(order),
+            ..Response::json_text(200, writer.finish())
+        })
+    };
+    Some(write())
 }
 
 /// An action on one object; an error is what it stumbled over.

@@ -8,6 +8,8 @@ use bheka_lang::{Globals, MemorySources, Sources};
 use bheka_model::{Board, Command, ConfigObject};
 use bheka_value::{Location, Str, Timestamp, Value};
 
+use crate::reload::ReloadStatus;
+
 /// The daemon as the API sees it. All calls are cheap and never wait, but for
 /// [`Backend::submit`].
 pub trait Backend: Send + Sync + 'static {
@@ -25,6 +27,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// `/v1/status/IcingaApplication`
     fn application(&self) -> ApplicationStatus;
+
+    /// What reloads did so far; `None` where there are none.
+    fn reloads(&self) -> Option<ReloadStatus> {
+        None
+    }
+
+    /// Has the process reload its configuration or end. Returns at once; the answer to whoever
+    /// asked is sent already.
+    fn process(&self, order: ProcessOrder, user: &str);
 
     /// `/v1/status/ApiListener`; `None` while there is no listener.
     fn api_listener(&self) -> Option<ListenerStatus>;
@@ -53,6 +64,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Hands commands to the writer. The future is done when the writer has applied them all.
     fn submit(&self, commands: Vec<Command>) -> Submission;
+}
+
+/// What may be asked of the process as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessOrder {
+    /// `restart-process`: put the configuration in force as it is on disk now.
+    Reload,
+    /// `shutdown-process`: end in good order.
+    ShutDown,
 }
 
 /// Waits until commands are applied.

@@ -24,6 +24,7 @@ mod objects;
 mod params;
 mod permission;
 mod query;
+mod reload;
 mod request;
 mod response;
 mod router;
@@ -36,8 +37,10 @@ mod view;
 
 pub use backend::{
     ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, Openings, Submission, SubmitError, Template, TimePeriodStatus, ZoneStatus,
+    ListenerStatus, Openings, ProcessOrder, Submission, SubmitError, Template, TimePeriodStatus,
+    ZoneStatus,
 };
+pub use reload::{ReloadFailure, ReloadReport, ReloadStatus};
 pub use request::{PeerInfo, Request};
 pub use response::Response;
 pub use router::{Admission, Api};

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bheka_model::Command;
 use bheka_value::{Value, write_json, write_json_string};
 
+use crate::backend::ProcessOrder;
 use crate::params::Params;
 
 /// Names and values of headers, in order.
@@ -26,6 +27,9 @@ pub struct Response {
     pub hang_up: bool,
     /// Changes that have to be applied before the response is sent, so that a success is a fact.
     pub commands: Vec<Command>,
+    /// What is asked of the process, to be passed on once the response is sent: it may end the
+    /// connection.
+    pub process: Option<ProcessOrder>,
     /// The name of the user who asked, for the log.
     pub user: Option<String>,
 }

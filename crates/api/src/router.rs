@@ -190,7 +190,11 @@ impl Api {
             ("GET", ["v1", "variables", name @ ..]) if name.len() <= 1 => {
                 variables::handle(snapshot, user, name.first().copied(), params)
             }
-            ("POST", ["v1", "actions", name]) => actions::handle(snapshot, user, name, &params),
+            ("POST", ["v1", "actions", name]) => match actions::process_order(name) {
+                Some(order) => actions::process(user, name, order, &params)
+                    .unwrap_or_else(|| no_such_path(&url, &params)),
+                None => actions::handle(snapshot, user, name, &params),
+            },
             ("POST", ["v1", "console", method]) => {
                 console::handle(&self.consoles, snapshot, user, method, &params)
                     .unwrap_or_else(|| no_such_path(&url, &params))

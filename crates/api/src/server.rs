@@ -127,7 +127,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         if response.hang_up {
             return Some(Next::End);
         }
-        self.send(&response, request.method != "HEAD").await.ok()?;
+        let sent = self.send(&response, request.method != "HEAD").await;
+        if let Some(order) = response.process {
+            // Behind the answer, for the process may end; also when nobody takes it any more.
+            let user = response.user.as_deref().unwrap_or_default();
+            self.api.backend.process(order, user);
+        }
+        sent.ok()?;
         Some(if keep_alive && !response.close {
             Next::Another
         } else {

@@ -195,7 +195,7 @@ impl Statuses<'_> {
 
     fn application(&self) -> Value {
         let app = self.snapshot.backend.application();
-        Value::dictionary([
+        let mut fields = vec![
             (
                 "enable_event_handlers",
                 Value::Boolean(app.enable_event_handlers),
@@ -216,7 +216,12 @@ impl Statuses<'_> {
             ("pid", Value::Number(f64::from(app.pid))),
             ("program_start", Value::Number(app.program_start.seconds())),
             ("version", Value::string(self.snapshot.backend.version())),
-        ])
+        ];
+        let reloads = self.snapshot.backend.reloads();
+        if let Some(reloads) = reloads.and_then(|reloads| reloads.to_value()) {
+            fields.push(("reload", reloads));
+        }
+        Value::dictionary(fields)
     }
 
     fn checks(&self) -> Value {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use bheka_api::{
     Api, ApplicationStatus, Backend, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, Request, Submission, Template,
+    ListenerStatus, ProcessOrder, Request, Submission, Template,
 };
 use bheka_lang::{Globals, Load, MemorySources};
 use bheka_model::{Board, Command};
@@ -95,6 +95,7 @@ impl Backend for World {
     fn api_listener(&self) -> Option<ListenerStatus> {
         None
     }
+    fn process(&self, _order: ProcessOrder, _user: &str) {}
     fn check_statistics(&self) -> CheckStatistics {
         CheckStatistics::default()
     }

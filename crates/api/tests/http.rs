@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bheka_api::{
     Api, ApplicationStatus, Backend, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, PeerInfo, Submission, SubmitError, Template, serve,
+    ListenerStatus, PeerInfo, ProcessOrder, ReloadStatus, Submission, SubmitError, Template, serve,
 };
 use bheka_model::{Board, Command, ConfigObject, Generation};
 use bheka_value::{Location, Map, Timestamp, Value};
@@ -20,6 +20,7 @@ struct Fake {
     board: Arc<Board>,
     submitted: Mutex<Vec<Command>>,
     busy: AtomicBool,
+    orders: Mutex<Vec<(ProcessOrder, String)>>,
 }
 
 impl Backend for Fake {
@@ -43,6 +44,16 @@ impl Backend for Fake {
     }
     fn api_listener(&self) -> Option<ListenerStatus> {
         Some(ListenerStatus::default())
+    }
+    fn reloads(&self) -> Option<ReloadStatus> {
+        let reloads = self.orders.lock().unwrap().len();
+        Some(ReloadStatus {
+            succeeded: reloads as u64,
+            ..ReloadStatus::default()
+        })
+    }
+    fn process(&self, order: ProcessOrder, user: &str) {
+        self.orders.lock().unwrap().push((order, user.to_owned()));
     }
     fn check_statistics(&self) -> CheckStatistics {
         CheckStatistics::default()
@@ -478,4 +489,40 @@ async fn answers_to_actions_wait_for_the_writer() {
         "{text}"
     );
     assert!(!text.contains("Successfully"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_for_the_process_are_passed_on_behind_their_answer() {
+    let (api, fake) = api();
+    let post = |name: &str, user: &str| {
+        format!(
+            "POST /v1/actions/{name} HTTP/1.1\r\nAccept: application/json\r\n{user}\
+             Content-Length: 29\r\n\r\n{{\"type\":\"Host\",\"filter\":\"1\"}} "
+        )
+    };
+    let status = get("/v1/status/IcingaApplication", ROOT);
+    assert!(!exchange(&api, status.as_bytes()).await.contains("reload"));
+    let requests = [
+        post("restart-process", ROOT),
+        post("restart-process", READER),
+        post("shutdown-process?pretty=1", ROOT),
+        status,
+    ];
+    let text = exchange(&api, requests.concat().as_bytes()).await;
+    let restarting = r#"{"results":[{"code":200,"status":"Restarting Icinga 2."}]}"#;
+    assert_eq!(text.matches(restarting).count(), 1, "{text}");
+    let unknown = "The requested path 'v1/actions/restart-process' could not be found or the \
+                   request method is not valid for this path.";
+    assert_eq!(text.matches(unknown).count(), 1, "{text}");
+    assert!(text.contains("\"status\": \"Shutting down Icinga 2.\""));
+    assert!(text.contains(r#""succeeded":2"#), "{text}");
+    let orders = fake.orders.lock().unwrap();
+    let root = || "root".to_owned();
+    assert_eq!(
+        *orders,
+        [
+            (ProcessOrder::Reload, root()),
+            (ProcessOrder::ShutDown, root())
+        ]
+    );
 }

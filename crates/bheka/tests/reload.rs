@@ -165,6 +165,68 @@ fn a_failed_reload_is_forgotten_once_one_succeeds() {
     assert!(master.stop());
 }
 
+/// What the status says of reloads.
+fn reloads(node: &Node) -> serde_json::Value {
+    let (_, status) = node.get("/v1/status/IcingaApplication").unwrap();
+    status["results"][0]["status"]["icingaapplication"]["app"]["reload"].clone()
+}
+
+#[test]
+fn the_api_reloads_in_place_and_tells_what_came_of_it() {
+    if !has_openssl("the_api_reloads_in_place_and_tells_what_came_of_it") {
+        return;
+    }
+    let authority = Authority::new();
+    let mut master = master(&authority);
+    master.start_and_wait();
+    assert_eq!(reloads(&master), serde_json::Value::Null);
+    let pid = master.pid();
+    let config = master.dir.join("etc/main.conf");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let added = text.clone() + "object Host \"new\" { check_command = \"dummy\" }\n";
+    std::fs::write(&config, added).unwrap();
+    let (status, body) = master
+        .post("/v1/actions/restart-process", &serde_json::json!({}))
+        .unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(body["results"][0]["status"], "Restarting Icinga 2.");
+    master.wait_object("hosts", "new", "exists", |_| true);
+    let said = wait_for(
+        "the report",
+        || master.logs(),
+        || Some(reloads(&master)).filter(|said| said["succeeded"] == 1.0),
+    );
+    assert_eq!(said["last"]["cause"], "API user 'root'");
+    assert_eq!(said["last"]["objects"]["added"], 1.0);
+    assert_eq!(said["last"]["objects"]["removed"], 0.0);
+    assert!(said["last"]["seconds"]["total"].as_f64() > Some(0.0));
+    assert!(said["last"]["memory_bytes"]["peak"].as_f64() > Some(1e6));
+    master.wait_log(&["Reloaded the configuration", "1 objects added"]);
+
+    // What is wrong is told, and the old configuration stays.
+    std::fs::write(&config, text + "object Host \"broken\" { }\n").unwrap();
+    master.post("/v1/actions/restart-process", &serde_json::json!({}));
+    let said = wait_for(
+        "the failure",
+        || master.logs(),
+        || Some(reloads(&master)).filter(|said| said["refused"] == 1.0),
+    );
+    let why = said["last_failure"]["text"].as_str().unwrap();
+    assert!(why.contains("broken") && why.contains("main.conf"), "{why}");
+    assert_eq!(said["last"]["objects"]["added"], 1.0);
+    master.wait_log(&["Reload refused (API user 'root')", "broken"]);
+    assert!(master.object("hosts", "new").is_some());
+    assert_eq!(pid, master.pid());
+
+    let shut_down = master.post("/v1/actions/shutdown-process", &serde_json::json!({}));
+    let (_, body) = shut_down.unwrap();
+    assert_eq!(body["results"][0]["status"], "Shutting down Icinga 2.");
+    wait_for("the end", String::new, || {
+        (!master.is_running()).then_some(())
+    });
+    assert!(master.log_line(&["Shutdown complete"]).is_some());
+}
+
 #[test]
 fn a_reload_without_the_own_endpoint_is_refused() {
     if !has_openssl("a_reload_without_the_own_endpoint_is_refused") {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bheka_api::{
     Api, ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, Submission, Template, ZoneStatus,
+    ListenerStatus, ProcessOrder, Submission, Template, ZoneStatus,
 };
 use bheka_lang::{DirEntry, Globals, Load, SourceError, Sources};
 use bheka_model::{Board, Command, Origin};
@@ -204,6 +204,8 @@ impl Backend for World {
             ..ListenerStatus::default()
         })
     }
+
+    fn process(&self, _order: ProcessOrder, _user: &str) {}
 
     fn check_statistics(&self) -> CheckStatistics {
         let passive = *self.passive_services.lock().unwrap();

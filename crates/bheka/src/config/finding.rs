@@ -53,6 +53,18 @@ impl Finding {
         self.severity == Severity::Critical
     }
 
+    /// Message and place on one line, for a status.
+    pub(crate) fn headline(&self) -> String {
+        let mut text = self.message.trim_end().replace('\n', " ");
+        if let Some(location) = &self.location {
+            let place = location.to_string();
+            if !text.contains(&place) {
+                let _ = write!(text, " ({place})");
+            }
+        }
+        text
+    }
+
     /// The text of a log record: message, place, marked lines, help. Warnings that name their place
     /// themselves do not repeat it.
     pub(crate) fn text(&self, excerpts: &mut Excerpts) -> String {

@@ -30,8 +30,13 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Evaluates the configuration.
-    pub(super) fn evaluate(&self, sources: &dyn Sources, tracked: bool) -> bheka_lang::Loaded {
+    /// Evaluates the configuration on so many threads.
+    pub(super) fn evaluate(
+        &self,
+        sources: &dyn Sources,
+        tracked: bool,
+        threads: usize,
+    ) -> bheka_lang::Loaded {
         let mut loaded = bheka_lang::load(Load {
             catalogue: bheka_model::catalogue(),
             sources,
@@ -41,7 +46,7 @@ impl Inputs {
             zone_dirs: self.zone_dirs.clone(),
             now: self.now,
             track_modifications: tracked,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads,
         });
         if !self.packages.is_empty() {
             for declaration in &mut loaded.declarations {
@@ -331,7 +336,8 @@ pub(crate) fn refresh_objects(paths: &Paths) -> anyhow::Result<()> {
         return Ok(());
     }
     let (inputs, answers) = read(&inputs_path)?;
-    let mut loaded = inputs.evaluate(&answers, true);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut loaded = inputs.evaluate(&answers, true, threads);
     let mut declarations = std::mem::take(&mut loaded.declarations);
     complete(&mut declarations);
     let built = bheka_model::build(1, declarations, loaded.globals.to_map());
@@ -369,11 +375,11 @@ mod tests {
             now: Timestamp(1.5),
         };
         let recorder = Recorder::new(&sources);
-        let first = inputs.evaluate(&recorder, false);
+        let first = inputs.evaluate(&recorder, false, 2);
         recorder.write(&file, &inputs).expect("written");
         let (again, answers) = read(&file).expect("read");
         assert_eq!(again.now, inputs.now);
-        let second = again.evaluate(&answers, true);
+        let second = again.evaluate(&answers, true, 2);
         let names = |loaded: &bheka_lang::Loaded| -> Vec<Str> {
             loaded
                 .declarations

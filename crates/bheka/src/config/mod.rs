@@ -13,12 +13,14 @@ mod report;
 mod sources;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use bheka_api::Template;
-use bheka_lang::{Globals, LangDiagnostic, ZoneDir};
+use bheka_lang::{Globals, LangDiagnostic, Sources, ZoneDir};
 use bheka_model::{Built, ConfigObject, Generation, ModelDiagnostic};
 use bheka_net::{Identity, IdentityFiles, TlsSettings};
 use bheka_value::schema::Catalogue;
@@ -36,6 +38,7 @@ pub(crate) use render::place_in;
 use report::Reporter;
 pub(crate) use report::{FindingFormat, report_failure};
 pub(crate) use sources::DiskSources;
+use sources::StagedSources;
 
 /// A valid configuration.
 pub(crate) struct Loaded {
@@ -46,55 +49,125 @@ pub(crate) struct Loaded {
     /// What its functions need. Keep it as long as any of them may be called; then call
     /// [`Globals::retire`], for functions and globals refer to each other.
     pub(crate) globals: Globals,
+    /// How long reading and evaluating took.
+    pub(crate) evaluated_in: Duration,
+    /// How long building and validating the objects took.
+    pub(crate) built_in: Duration,
 }
 
-/// Loads the configuration that the command line names. `None` when it is not valid; what is wrong
-/// has been logged then.
+/// How to load.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// The number of the generation.
+    pub(crate) number: u64,
+    /// How many threads evaluate.
+    pub(crate) threads: usize,
+    /// Where files of a parent lie that are to take the place of those in
+    /// `Paths::received_zones_dir` when they prove valid. They are read from here, but every place
+    /// in what is made of them names where they will be.
+    pub(crate) staged: Option<PathBuf>,
+}
+
+impl Plan {
+    /// On all cores, with what is in force.
+    pub(crate) fn at_full_speed(number: u64) -> Self {
+        Self {
+            number,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            staged: None,
+        }
+    }
+}
+
+/// A configuration that is not valid. Everything that is wrong with it has been logged; this is
+/// enough for a status.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Invalid {
+    /// How many errors there are.
+    pub(crate) errors: usize,
+    /// The first of them with its place.
+    pub(crate) first: Option<String>,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.errors, &self.first) {
+            (_, None) => f.write_str("the configuration has errors"),
+            (1, Some(first)) => write!(f, "the configuration has an error: {first}"),
+            (errors, Some(first)) => {
+                write!(
+                    f,
+                    "the configuration has {errors} errors, the first: {first}"
+                )
+            }
+        }
+    }
+}
+
+/// Loads the configuration that the command line names. When it is not valid, what is wrong has
+/// been logged.
 ///
 /// # Errors
 /// When a file that the command line names cannot be read.
 pub(crate) fn load(
     settings: &Settings,
     options: &DaemonOptions,
-    number: u64,
-) -> anyhow::Result<Option<Loaded>> {
+    plan: &Plan,
+) -> anyhow::Result<Result<Loaded, Invalid>> {
     let logs = &*options.logs;
     logs.write(
         Severity::Information,
         "cli",
         "Loading configuration file(s).",
     );
+    let received = &settings.paths.received_zones_dir;
+    let staged = plan
+        .staged
+        .as_ref()
+        .map(|stage| StagedSources::new(received, stage));
+    let sources: &dyn Sources = match &staged {
+        Some(staged) => staged,
+        None => &DiskSources,
+    };
     let attempt = Attempt {
         settings,
+        plan,
         files: files(settings, options)?,
+        received: plan.staged.as_ref().unwrap_or(received),
         logs,
-        recorder: Recorder::new(&DiskSources),
+        recorder: Recorder::new(sources),
     };
     attempt.check_files()?;
     let tracked = options.dump_objects;
+    let begun = Instant::now();
     let mut outcome = attempt.evaluate(tracked);
-    let built = attempt.build(&mut outcome, number);
+    let evaluated_in = begun.elapsed();
+    let built = attempt.build(&mut outcome);
+    let built_in = begun.elapsed() - evaluated_in;
     let is_valid = outcome.is_valid() && !built.has_errors();
     let mut reporter = Reporter::new(logs, options.findings);
-    if is_valid || tracked {
+    if is_valid {
+        reporter.report(&outcome, &built);
+        let loaded = attempt.finish(outcome, built, options);
+        return Ok(Ok(Loaded {
+            evaluated_in,
+            built_in,
+            ..loaded
+        }));
+    }
+    if tracked && staged.is_none() {
         reporter.report(&outcome, &built);
     } else {
         // The lines of attributes are known only when they are recorded. That costs memory which a
         // valid configuration is spared.
-        let mut tracked = attempt.evaluate(true);
-        let built = attempt.build(&mut tracked, number);
-        reporter.report(&tracked, &built);
-        tracked.loaded.globals.retire();
-    }
-    if is_valid {
-        return Ok(Some(attempt.finish(outcome, built, options)));
+        attempt.report_again(&mut reporter);
     }
     outcome.loaded.globals.retire();
     let text = format!(
         "Config validation failed. Re-run with '{PROGRAM} daemon -C' after fixing the config."
     );
     logs.write(Severity::Critical, "cli", text);
-    Ok(None)
+    Ok(Err(reporter.verdict()))
 }
 
 /// The files that the command line names, or the usual one.
@@ -109,7 +182,10 @@ fn files(settings: &Settings, options: &DaemonOptions) -> anyhow::Result<Vec<Pat
 
 struct Attempt<'a> {
     settings: &'a Settings,
+    plan: &'a Plan,
     files: Vec<PathBuf>,
+    /// Where what a parent sent lies now.
+    received: &'a PathBuf,
     logs: &'a LogSinks,
     recorder: Recorder<'a>,
 }
@@ -152,10 +228,37 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// Evaluates once more, now with the lines that set each attribute, and tells what is wrong.
+    fn report_again(&self, reporter: &mut Reporter<'_>) {
+        if self.plan.staged.is_none() {
+            return self.report_tracked(reporter);
+        }
+        // What was staged will not get to its place: people must find it where it is.
+        let mut settings = self.settings.clone();
+        settings.paths.received_zones_dir.clone_from(self.received);
+        let again = Attempt {
+            settings: &settings,
+            plan: self.plan,
+            files: self.files.clone(),
+            received: self.received,
+            logs: self.logs,
+            recorder: Recorder::new(&DiskSources),
+        };
+        again.report_tracked(reporter);
+    }
+
+    fn report_tracked(&self, reporter: &mut Reporter<'_>) {
+        let mut tracked = self.evaluate(true);
+        let built = self.build(&mut tracked);
+        reporter.report(&tracked, &built);
+        tracked.loaded.globals.retire();
+    }
+
     fn evaluate(&self, tracked: bool) -> Outcome {
-        let zone_dirs = places::zone_dirs(&self.settings.paths, self.logs);
+        let threads = self.plan.threads;
+        let zone_dirs = places::zone_dirs(&self.settings.paths, self.received, self.logs);
         let inputs = self.inputs(&zone_dirs);
-        let loaded = inputs.evaluate(&self.recorder, tracked);
+        let loaded = inputs.evaluate(&self.recorder, tracked, threads);
         // Directories of zones that do not exist must not count. Most often there are none; to
         // know, one must have evaluated the files.
         let zones = zones(&loaded);
@@ -173,7 +276,7 @@ impl Attempt<'_> {
         loaded.globals.retire();
         let inputs = self.inputs(&known);
         Outcome {
-            loaded: inputs.evaluate(&self.recorder, tracked),
+            loaded: inputs.evaluate(&self.recorder, tracked, threads),
             stray,
             inputs,
         }
@@ -194,12 +297,13 @@ impl Attempt<'_> {
         }
     }
 
-    fn build(&self, outcome: &mut Outcome, number: u64) -> Built {
+    fn build(&self, outcome: &mut Outcome) -> Built {
         let mut declarations = std::mem::take(&mut outcome.loaded.declarations);
         complete(&mut declarations);
         let failed = std::mem::take(&mut outcome.loaded.failed);
         let globals = outcome.loaded.globals.to_map();
         let doubts = &outcome.loaded.doubts;
+        let number = self.plan.number;
         let mut built = bheka_model::build_beside(number, declarations, failed, doubts, globals);
         built
             .diagnostics
@@ -281,6 +385,8 @@ impl Attempt<'_> {
             templates: templates(&globals),
             generation,
             globals,
+            evaluated_in: Duration::ZERO,
+            built_in: Duration::ZERO,
         }
     }
 }

@@ -65,8 +65,9 @@ pub(super) fn packages(paths: &Paths) -> Vec<Package> {
         .collect()
 }
 
-/// All directories of zones, in the order of evaluation.
-pub(super) fn zone_dirs(paths: &Paths, logs: &LogSinks) -> Vec<ZoneDir> {
+/// All directories of zones, in the order of evaluation. What a parent sent is looked for in
+/// `received_now`; the paths are those that it has once it is in force.
+pub(super) fn zone_dirs(paths: &Paths, received_now: &Path, logs: &LogSinks) -> Vec<ZoneDir> {
     let mut dirs = Vec::new();
     let mut own: BTreeSet<String> = BTreeSet::new();
     for zone in subdirs(&paths.zones_dir) {
@@ -80,7 +81,7 @@ pub(super) fn zone_dirs(paths: &Paths, logs: &LogSinks) -> Vec<ZoneDir> {
     }
     own.extend(packages(paths).iter().flat_map(Package::zones));
     let received = &paths.received_zones_dir;
-    for zone in subdirs(received) {
+    for zone in subdirs(received_now) {
         if own.contains(&zone) {
             let text = format!(
                 "Ignoring non local config include for zone '{zone}': We already have an \
@@ -89,12 +90,12 @@ pub(super) fn zone_dirs(paths: &Paths, logs: &LogSinks) -> Vec<ZoneDir> {
             logs.write(Severity::Notice, "config", text);
             continue;
         }
-        let of_zone = received.join(&zone);
-        if of_zone.join(".authoritative").exists() {
+        let (of_zone, now) = (received.join(&zone), received_now.join(&zone));
+        if now.join(".authoritative").exists() {
             // A copy of what this node itself had in `ZonesDir` when it last looked.
             continue;
         }
-        let packages = subdirs(&of_zone);
+        let packages = subdirs(&now);
         if packages.is_empty() {
             // Said to belong to no zone, if that is so.
             let path = of_zone.display().to_string();
@@ -164,7 +165,7 @@ mod tests {
             },
             &|_| None,
         );
-        let dirs = zone_dirs(&paths, &LogSinks::new());
+        let dirs = zone_dirs(&paths, &paths.received_zones_dir, &LogSinks::new());
         let dirs: Vec<(&str, &str, &str)> = dirs
             .iter()
             .map(|dir| {

@@ -4,8 +4,8 @@ use bheka_lang::LogLine;
 use bheka_model::Built;
 use serde_json::{Value as Json, json};
 
-use super::Outcome;
 use super::finding::{Excerpts, Finding};
+use super::{Invalid, Outcome};
 use crate::cli::print;
 use crate::log::{LogSinks, Severity};
 
@@ -30,6 +30,7 @@ pub(super) struct Reporter<'a> {
     excerpts: Excerpts,
     errors: usize,
     warnings: usize,
+    first_error: Option<String>,
 }
 
 impl<'a> Reporter<'a> {
@@ -40,6 +41,15 @@ impl<'a> Reporter<'a> {
             excerpts: Excerpts::default(),
             errors: 0,
             warnings: 0,
+            first_error: None,
+        }
+    }
+
+    /// What is wrong, in short.
+    pub(super) fn verdict(self) -> Invalid {
+        Invalid {
+            errors: self.errors,
+            first: self.first_error,
         }
     }
 
@@ -131,7 +141,10 @@ impl<'a> Reporter<'a> {
     /// Tells one finding.
     fn tell(&mut self, finding: &Finding) {
         match finding.severity {
-            Severity::Critical => self.errors += 1,
+            Severity::Critical => {
+                self.errors += 1;
+                self.first_error.get_or_insert_with(|| finding.headline());
+            }
             Severity::Warning => self.warnings += 1,
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::FileTypeExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use bheka_lang::{DirEntry, Memory, SourceError, Sources};
@@ -77,6 +77,53 @@ impl Sources for DiskSources {
     }
 }
 
+/// The disk as it will be once a staged directory has taken the place of another one.
+#[derive(Debug, Clone)]
+pub(super) struct StagedSources {
+    place: PathBuf,
+    stage: PathBuf,
+}
+
+impl StagedSources {
+    /// What is to be at `place` lies at `stage` now.
+    pub(super) fn new(place: &Path, stage: &Path) -> Self {
+        Self {
+            place: place.to_owned(),
+            stage: stage.to_owned(),
+        }
+    }
+
+    /// Where a path leads now.
+    fn now(&self, path: &str) -> String {
+        match Path::new(path).strip_prefix(&self.place) {
+            Ok(below) => self.stage.join(below).display().to_string(),
+            Err(_) => path.to_owned(),
+        }
+    }
+}
+
+impl Sources for StagedSources {
+    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        DiskSources.read(&self.now(path))
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        DiskSources.is_file(&self.now(path))
+    }
+
+    fn list(&self, dir: &str) -> Result<Vec<DirEntry>, SourceError> {
+        DiskSources.list(&self.now(dir))
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        DiskSources.env(name)
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        DiskSources.memory()
+    }
+}
+
 /// Three quarters of what the machine, or the control group of this process, has: the rest is
 /// for plugins and others. Nothing when the kernel does not tell.
 fn memory_max() -> Option<u64> {
@@ -129,6 +176,25 @@ mod tests {
         sparse.set_len(FILE_BYTES_MAX + 1).expect("length");
         let error = DiskSources.read(&at("sparse")).expect_err("large");
         assert_eq!(error.code(), EFBIG);
+    }
+
+    #[test]
+    fn what_is_staged_shows_at_its_place() {
+        let folder = tempfile::tempdir().expect("folder");
+        let at = |name: &str| folder.path().join(name);
+        for (dir, text) in [("zones/a", "old"), ("stage/a", "new"), ("zones-a", "apart")] {
+            fs::create_dir_all(at(dir)).expect("directory");
+            fs::write(at(dir).join("f.conf"), text).expect("file");
+        }
+        fs::write(at("zones/gone.conf"), "").expect("file");
+        let sources = StagedSources::new(&at("zones"), &at("stage"));
+        let read = |name: &str| sources.read(&at(name).display().to_string());
+        assert_eq!(read("zones/a/f.conf").expect("file"), b"new");
+        assert_eq!(read("zones-a/f.conf").expect("file"), b"apart");
+        assert!(read("zones/gone.conf").is_err());
+        assert!(!sources.is_file(&at("zones/gone.conf").display().to_string()));
+        let root = sources.list(&at("zones").display().to_string());
+        assert_eq!(root.expect("list").len(), 1);
     }
 
     #[test]

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bheka_api::{
     ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, Openings, Submission, SubmitError, Template, TimePeriodStatus, ZoneStatus,
+    ListenerStatus, Openings, ProcessOrder, ReloadStatus, Submission, SubmitError, Template,
+    TimePeriodStatus, ZoneStatus,
 };
 use bheka_lang::{Globals, Sources};
 use bheka_model::{Board, Command, ConfigObject};
 use bheka_monitor::CheckRate;
 use bheka_value::{Str, Timestamp};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::clock;
 use super::job::{Job, Jobs};
+use super::reload::{Cause, Reloader, Request};
 use super::status::Figures;
 use crate::config::DiskSources;
 
@@ -25,6 +27,9 @@ pub(crate) struct DaemonBackend {
     pub(crate) templates: Arc<ArcSwap<Vec<(Str, Template)>>>,
     pub(crate) globals: Arc<ArcSwapOption<Globals>>,
     pub(crate) jobs: Jobs,
+    pub(crate) reloader: Reloader,
+    /// Ends the daemon.
+    pub(crate) end: Arc<Notify>,
     pub(crate) node_name: Str,
     pub(crate) program_start: Timestamp,
 }
@@ -62,6 +67,25 @@ impl Backend for DaemonBackend {
             enable_notifications: is_enabled("enable_notifications"),
             enable_perfdata: is_enabled("enable_perfdata"),
             enable_service_checks: is_enabled("enable_service_checks"),
+        }
+    }
+
+    fn reloads(&self) -> Option<ReloadStatus> {
+        Some(self.reloader.status())
+    }
+
+    fn process(&self, order: ProcessOrder, user: &str) {
+        match order {
+            ProcessOrder::Reload => {
+                tracing::info!(target: "Application", "API user '{user}' asks for a reload; \
+                    connections and checks go on");
+                let cause = Cause::Api(user.to_owned());
+                self.reloader.ask(Request { cause, done: None });
+            }
+            ProcessOrder::ShutDown => {
+                tracing::info!(target: "Application", "API user '{user}' asks to shut down");
+                self.end.notify_one();
+            }
         }
     }
 

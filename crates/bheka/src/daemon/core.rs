@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bheka_cluster::{Cluster, LinkId};
@@ -17,8 +17,9 @@ use tokio::sync::mpsc;
 
 use super::certificates::Certificates;
 use super::clock;
-use super::job::{Job, Jobs};
+use super::job::{Job, Jobs, Swapped};
 use super::links::{Dialler, LinkHandle};
+use super::reload::{Cause, Reloader, Request};
 use super::replay::{Operation, ReplayLog};
 use super::runner::Runner;
 use super::saving::Saving;
@@ -42,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) replay: ReplayLog,
     pub(crate) saving: Saving,
     pub(crate) jobs: Jobs,
-    pub(crate) updates: mpsc::Sender<(Str, Box<bheka_cluster::config_sync::ConfigUpdate>)>,
+    pub(crate) reloader: Reloader,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) links: HashMap<LinkId, LinkHandle>,
     pub(crate) node_name: Str,
@@ -157,8 +158,8 @@ impl Core {
                 return;
             }
             Job::Reconfigure(generation, done) => {
-                self.reconfigure(&generation, agenda);
-                let _ = done.send(());
+                let swapped = self.reconfigure(&generation, agenda);
+                let _ = done.send(swapped);
                 return;
             }
             Job::ReloadFailed(at) => {
@@ -185,7 +186,13 @@ impl Core {
         }
     }
 
-    fn reconfigure(&mut self, generation: &Arc<Generation>, agenda: &mut Agenda) {
+    fn reconfigure(&mut self, generation: &Arc<Generation>, agenda: &mut Agenda) -> Swapped {
+        let begun = Instant::now();
+        let links: Vec<(LinkId, Str)> = self
+            .links
+            .keys()
+            .filter_map(|link| Some((*link, self.cluster.endpoint_of(*link)?.clone())))
+            .collect();
         self.last_reload_failed = Timestamp::NEVER;
         // The board first: effects of the swap are published on the new generation.
         self.board.set_generation(Arc::clone(generation));
@@ -205,6 +212,19 @@ impl Core {
         self.refresh_figures(clock::now(), agenda);
         self.settle(agenda);
         self.saving.mark_all();
+        let mut swapped = Swapped::default();
+        for (link, endpoint) in links {
+            let count = if self.links.contains_key(&link) {
+                &mut swapped.links_kept
+            } else if generation.get("Endpoint", &endpoint).is_some() {
+                &mut swapped.links_reconnected
+            } else {
+                &mut swapped.links_closed
+            };
+            *count += 1;
+        }
+        swapped.took = begun.elapsed();
+        swapped
     }
 
     /// Works off the agenda: every effect may lead to further inputs.
@@ -321,15 +341,8 @@ impl Core {
             Effect::ReadLog { link, file, offset } => self.read_log(link, file, offset),
             Effect::Pki(order) => self.certificates.carry_out(order),
             Effect::ConfigUpdate { endpoint, update } => {
-                if self.updates.try_send((endpoint.clone(), update)).is_err() {
-                    // It is sent again whenever the link comes up.
-                    let text = format!(
-                        "Configuration update from '{endpoint}' is not taken: another one is \
-                         being checked"
-                    );
-                    self.logs
-                        .write(crate::log::Severity::Warning, "ApiListener", text);
-                }
+                let cause = Cause::Update(endpoint, update);
+                self.reloader.ask(Request { cause, done: None });
             }
             Effect::Log {
                 severity,

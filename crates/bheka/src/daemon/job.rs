@@ -1,6 +1,7 @@
 //! What the writer is asked to do, and the one way to ask.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bheka_model::{Command, Generation};
 use bheka_value::Timestamp;
@@ -22,12 +23,25 @@ pub(crate) enum Job {
     LinkUp(bheka_cluster::LinkUp, LinkHandle),
     /// Commands of the API; answered when all are applied.
     Submit(Vec<Command>, oneshot::Sender<()>),
-    /// The next generation.
-    Reconfigure(Arc<Generation>, oneshot::Sender<()>),
+    /// The next generation; answered once it is in force.
+    Reconfigure(Arc<Generation>, oneshot::Sender<Swapped>),
     /// A reload was refused at this time.
     ReloadFailed(Timestamp),
     /// Save everything and end.
     Finish,
+}
+
+/// What an exchange of generations did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Swapped {
+    /// How long the writer did nothing else.
+    pub(crate) took: Duration,
+    /// Links of endpoints that live on.
+    pub(crate) links_kept: usize,
+    /// Links that were closed because address or zone of their endpoint changed.
+    pub(crate) links_reconnected: usize,
+    /// Links that were closed because their endpoint is gone.
+    pub(crate) links_closed: usize,
 }
 
 /// The way to the writer.

@@ -7,12 +7,15 @@ pub(crate) mod clock;
 mod config_sync;
 mod core;
 mod detach;
+mod in_force;
 mod job;
 mod links;
 pub(crate) mod listener;
 mod logging;
+mod memory;
 mod notices;
 mod pidfile;
+mod reload;
 mod replay;
 mod runner;
 mod runtime;
@@ -22,32 +25,31 @@ mod store;
 mod zone_files;
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use arc_swap::{ArcSwap, ArcSwapOption};
-use bheka_api::{Api, Template};
-use bheka_cluster::config_sync::ConfigUpdate;
-use bheka_cluster::{Cluster, Input};
-use bheka_lang::Globals;
+use arc_swap::ArcSwap;
+use bheka_api::Api;
+use bheka_cluster::Cluster;
 use bheka_model::{Board, Generation};
 use bheka_monitor::Monitor;
 use bheka_net::IdentityFiles;
 use bheka_value::{Str, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use self::backend::DaemonBackend;
 use self::certificates::Certificates;
 use self::core::Core;
+use self::in_force::InForce;
 use self::job::{Job, Jobs};
-use self::links::{Dialler, LinkSettings};
+use self::links::Dialler;
 use self::listener::Listener;
 use self::logging::Console;
 use self::pidfile::PidFile;
+use self::reload::{Cause, Reloader, Request, Worker};
 use self::replay::ReplayLog;
 use self::runner::Runner;
 use self::saving::Saving;
@@ -56,12 +58,6 @@ use self::store::Store;
 use crate::cli::DaemonOptions;
 use crate::config;
 use crate::settings::Settings;
-
-/// What a parent sent.
-type Update = (Str, Box<ConfigUpdate>);
-
-/// Updates that may wait; each is sent again with the next connection.
-const UPDATES_LEN_MAX: usize = 4;
 
 /// How long the writer may take to save everything at the end.
 const FINISH_PATIENCE: Duration = Duration::from_secs(60);
@@ -88,7 +84,8 @@ pub(crate) fn run(settings: Settings, options: DaemonOptions) -> anyhow::Result<
         ]),
     };
     if options.validate {
-        let Some(loaded) = config::load(&settings, &options, 1)? else {
+        let plan = config::Plan::at_full_speed(1);
+        let Ok(loaded) = config::load(&settings, &options, &plan)? else {
             return Ok(ExitCode::FAILURE);
         };
         // The process ends: taking a large configuration apart first would only take time.
@@ -115,7 +112,8 @@ async fn start(settings: Settings, options: DaemonOptions) -> anyhow::Result<Exi
     let mut signals = Signals::new()?;
     let loading = {
         let (settings, options) = (settings.clone(), options.clone());
-        tokio::task::spawn_blocking(move || config::load(&settings, &options, 1))
+        let plan = config::Plan::at_full_speed(1);
+        tokio::task::spawn_blocking(move || config::load(&settings, &options, &plan))
     };
     let loaded = tokio::select! {
         loaded = loading => loaded.context("the configuration could not be loaded")??,
@@ -125,25 +123,19 @@ async fn start(settings: Settings, options: DaemonOptions) -> anyhow::Result<Exi
         }
     };
     match loaded {
-        Some(loaded) => Daemon::serve(settings, options, loaded, signals).await,
-        None => Ok(ExitCode::FAILURE),
+        Ok(loaded) => Daemon::serve(settings, options, loaded, signals).await,
+        Err(_) => Ok(ExitCode::FAILURE),
     }
 }
 
-/// The parts that a reload needs.
+/// What serves signals while the rest works.
 struct Daemon {
-    settings: Settings,
     options: DaemonOptions,
-    jobs: Jobs,
-    dialler: Dialler,
     certificates: Certificates,
-    listener: Option<Listener>,
     figures: Arc<ArcSwap<Figures>>,
-    templates: Arc<ArcSwap<Vec<(Str, Template)>>>,
-    globals: Arc<ArcSwapOption<Globals>>,
-    board: Arc<Board>,
-    zone_files: Arc<zone_files::Zones>,
-    generations: u64,
+    reloader: Reloader,
+    /// Someone else than a signal says to end.
+    told_to_end: Arc<Notify>,
 }
 
 impl Daemon {
@@ -160,7 +152,7 @@ impl Daemon {
         let (jobs, queue) = Jobs::queue();
         let runtime = tokio::runtime::Handle::current();
         let (end, ending) = watch::channel(false);
-        let (update_sender, mut updates) = mpsc::channel(UPDATES_LEN_MAX);
+        let (reloader, told_to_end) = (Reloader::default(), Arc::new(Notify::new()));
         let listener = generation.of_type("ApiListener").next().cloned();
         let node_name = node_name(&settings, &generation);
         let files = IdentityFiles::in_directory(&settings.paths.certs_dir(), &node_name);
@@ -204,49 +196,49 @@ impl Daemon {
             certificates: &certificates,
             local_endpoint: &local_endpoint,
             node_name: &node_name,
-            updates: update_sender,
+            reloader: &reloader,
             program_start,
         })?;
         let templates = Arc::new(ArcSwap::from_pointee(loaded.templates));
-        let mut daemon = Self {
-            settings,
-            options,
-            jobs,
-            dialler,
-            certificates,
+        let mut in_force = InForce {
+            settings: settings.clone(),
+            options: options.clone(),
+            jobs: jobs.clone(),
+            dialler: dialler.clone(),
+            certificates: certificates.clone(),
             listener: None,
-            figures: Arc::clone(&figures),
             templates,
             globals: Arc::default(),
             board,
             zone_files: Arc::default(),
-            generations: 1,
         };
-        daemon.apply_listener(&generation);
-        daemon.attach(&loaded.globals);
-        daemon.adopt(loaded.globals);
+        in_force.apply_listener(&generation);
+        in_force.attach(&loaded.globals);
+        in_force.adopt(loaded.globals).await;
         crate::allocator::before_plugins();
         let (writer, found) = core.spawn(queue)?;
-        daemon.introduce(found).await;
-        daemon.swap(&generation).await;
-        daemon.hand_in_zone_files().await;
+        in_force.introduce(found).await;
+        in_force.swap(&generation).await?;
+        in_force.hand_in_zone_files().await;
         let backend = DaemonBackend {
-            board: Arc::clone(&daemon.board),
+            board: Arc::clone(&in_force.board),
             figures: Arc::clone(&figures),
-            templates: Arc::clone(&daemon.templates),
-            globals: Arc::clone(&daemon.globals),
-            jobs: daemon.jobs.clone(),
+            templates: Arc::clone(&in_force.templates),
+            globals: Arc::clone(&in_force.globals),
+            jobs: jobs.clone(),
+            reloader: reloader.clone(),
+            end: Arc::clone(&told_to_end),
             node_name: node_name.clone(),
             program_start,
         };
         let api = Arc::new(Api::new(Arc::new(backend)));
-        let mut listener = Listener::new(daemon.dialler.clone(), api, identity, files, &generation);
-        let bound = listener.apply(&generation, &daemon.settings).await;
-        daemon.listener = Some(listener);
+        let mut listener = Listener::new(dialler, api, identity, files, &generation);
+        let bound = listener.apply(&generation, &settings).await;
+        in_force.listener = Some(listener);
         notices::warn_of_what_has_no_effect(&generation);
-        if let Err(error) = bound.and_then(|()| daemon.leave_console(&generation)) {
+        if let Err(error) = bound.and_then(|()| leave_console(&options, &settings, &generation)) {
             // The writer has begun; it may not outlive the runtime.
-            daemon.jobs.send(Job::Finish).await;
+            jobs.send(Job::Finish).await;
             let _ = tokio::task::spawn_blocking(move || writer.join()).await;
             return Err(error);
         }
@@ -254,11 +246,22 @@ impl Daemon {
         detach::report_ready();
         tracing::info!(target: "cli", "Started; {} hosts, {} services",
             generation.count("Host"), generation.count("Service"));
-        daemon.wait(&mut signals, &mut updates).await;
+        // A generation that was replaced must not stay for the sake of the first words about it.
+        drop(generation);
+        let daemon = Self {
+            options,
+            certificates,
+            figures,
+            reloader: reloader.clone(),
+            told_to_end,
+        };
+        daemon
+            .wait(&mut signals, Worker::new(reloader, in_force))
+            .await;
         notify(&[sd_notify::NotifyState::Stopping]);
         tracing::info!(target: "Application", "Shutting down...");
         end.send_replace(true);
-        daemon.jobs.send(Job::Finish).await;
+        jobs.send(Job::Finish).await;
         let waiting = tokio::task::spawn_blocking(move || writer.join());
         let code = match tokio::time::timeout(FINISH_PATIENCE, waiting).await {
             Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
@@ -267,116 +270,29 @@ impl Daemon {
                 ExitCode::FAILURE
             }
         };
-        listener::remove_api_state(&daemon.settings);
+        listener::remove_api_state(&settings);
         tracing::info!(target: "Application", "Shutdown complete");
         Ok(code)
     }
 
-    /// With `--daemonize` or `--close-stdio`, from now on only loggers and the error log are used.
-    fn leave_console(&self, generation: &Generation) -> anyhow::Result<()> {
-        if Console::when_running(&self.options) == Console::Open {
-            return Ok(());
-        }
-        let logs = &self.options.logs;
-        logging::configure(logs, &self.settings, Console::Closed, generation);
-        // The console's last records are written before it goes.
-        logs.flush();
-        detach::close_stdio(self.options.errorlog.as_deref())
-    }
-
-    /// Tells the core what lies on disk of log and certificates.
-    async fn introduce(&self, found: replay::Found) {
-        let input = Input::LogState {
-            files: found.files,
-            current_records: found.current_records,
-            last_timestamp: found.last_timestamp,
-        };
-        self.jobs.send(Job::Cluster(input)).await;
-        let certificates = self.certificates.clone();
-        let state = tokio::task::spawn_blocking(move || certificates.state()).await;
-        if let Ok(state) = state {
-            self.jobs.send(Job::Cluster(Input::PkiState(state))).await;
-        }
-    }
-
-    /// Reads the files that other nodes get of this one, and tells the core when they changed.
-    async fn hand_in_zone_files(&mut self) {
-        let zones_dir = self.settings.paths.zones_dir.clone();
-        let before = Arc::clone(&self.zone_files);
-        let reading = tokio::task::spawn_blocking(move || {
-            zone_files::collect(&zones_dir, clock::now(), &before)
-        });
-        let Ok(zones) = reading.await else { return };
-        if Arc::ptr_eq(&zones, &self.zone_files) {
-            return;
-        }
-        self.zone_files = Arc::clone(&zones);
-        let authoritative = zones.keys().cloned().collect();
-        self.jobs
-            .send(Job::Cluster(Input::ZoneFiles {
-                zones,
-                authoritative,
-            }))
-            .await;
-    }
-
-    /// Puts a generation in force and waits until it is.
-    async fn swap(&self, generation: &Arc<Generation>) {
-        let (done, applied) = oneshot::channel();
-        self.jobs
-            .send(Job::Reconfigure(Arc::clone(generation), done))
-            .await;
-        let _ = applied.await;
-    }
-
-    /// Lets functions of the configuration see the running daemon: before the first of them can be
-    /// called, for without it they see no objects.
-    fn attach(&self, globals: &Globals) {
-        let board = Arc::clone(&self.board);
-        let logs = Arc::clone(&self.options.logs);
-        globals.attach(Arc::new(runtime::LiveRuntime { board, logs }));
-    }
-
-    /// Keeps the globals of the generation in force; those of the one before come free.
-    fn adopt(&self, globals: Globals) {
-        if let Some(before) = self.globals.swap(Some(Arc::new(globals))) {
-            before.retire();
-        }
-    }
-
-    /// What of the ApiListener takes effect at once.
-    fn apply_listener(&self, generation: &Generation) {
-        let Some(listener) = generation.of_type("ApiListener").next() else {
-            return;
-        };
-        let deadlines = listener::deadlines(listener);
-        self.dialler.set_settings(LinkSettings { deadlines });
-        let salt = listener.optional("ticket_salt");
-        let salt = salt.or_else(|| generation.global_string("TicketSalt"));
-        self.certificates
-            .set_salt(salt.as_deref().unwrap_or_default());
-    }
-
-    /// Serves signals until one says to end.
-    async fn wait(&mut self, signals: &mut Signals, updates: &mut mpsc::Receiver<Update>) {
+    /// Serves signals until one says to end. Reloads go on beside, and end with it: one that is
+    /// still being loaded takes no effect.
+    async fn wait(&self, signals: &mut Signals, worker: Worker) {
         let mut hourly = tokio::time::interval(Duration::from_secs(3600));
         let mut watchdog = tokio::time::interval(watchdog_interval());
+        let mut reloads = std::pin::pin!(worker.run());
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return,
                 _ = signals.interrupt.recv() => return,
+                () = self.told_to_end.notified() => return,
+                never = &mut reloads => match never {},
                 _ = watchdog.tick() => self.feed_watchdog(),
                 _ = signals.hangup.recv() => {
                     tracing::info!(target: "Application", "Received HUP signal, reloading the \
                         configuration; connections and checks go on");
-                    if self.reload(signals).await.is_break() {
-                        return;
-                    }
-                }
-                Some((endpoint, update)) = updates.recv() => {
-                    if self.take_update(&endpoint, update, signals).await.is_break() {
-                        return;
-                    }
+                    let cause = Cause::Hangup;
+                    self.reloader.ask(Request { cause, done: None });
                 }
                 _ = signals.user1.recv() => {
                     tracing::info!(target: "Application", "Received USR1 signal, reopening \
@@ -414,116 +330,21 @@ impl Daemon {
             sd_notify::NotifyState::Status(&status),
         ]);
     }
+}
 
-    /// Loads the next generation beside the running one and swaps; on any error the running one
-    /// stays.
-    async fn reload(&mut self, signals: &mut Signals) -> ControlFlow<()> {
-        let started = std::time::Instant::now();
-        notify_reloading();
-        self.generations += 1;
-        let (settings, options) = (self.settings.clone(), self.options.clone());
-        let number = self.generations;
-        let loading =
-            tokio::task::spawn_blocking(move || config::load(&settings, &options, number));
-        let loaded = match self.patiently(loading, signals).await? {
-            Ok(Ok(Some(loaded))) => loaded,
-            Ok(Ok(None)) => return self.refuse("the configuration has errors, see above").await,
-            Ok(Err(error)) => return self.refuse(&format!("{error:#}")).await,
-            Err(error) => return self.refuse(&error.to_string()).await,
-        };
-        let generation = Arc::new(loaded.generation);
-        let running = self.board.generation();
-        let diff = running.diff(&generation);
-        let console = Console::when_running(&self.options);
-        logging::configure(&self.options.logs, &self.settings, console, &generation);
-        self.templates.store(Arc::new(loaded.templates));
-        self.apply_listener(&generation);
-        if let Some(listener) = &mut self.listener
-            && let Err(error) = listener.apply(&generation, &self.settings).await
-        {
-            tracing::error!(target: "ApiListener", "{error:#}; the listener stays as it was");
-        }
-        self.attach(&loaded.globals);
-        self.swap(&generation).await;
-        notices::warn_of_what_has_no_effect(&generation);
-        self.adopt(loaded.globals);
-        self.hand_in_zone_files().await;
-        notify(&[sd_notify::NotifyState::Ready]);
-        tracing::info!(target: "Application", "Reloaded the configuration in {} ms: {} objects \
-            added, {} changed, {} removed, {} unchanged", started.elapsed().as_millis(),
-            diff.added.len(), diff.changed.len(), diff.removed.len(), diff.unchanged);
-        ControlFlow::Continue(())
+/// With `--daemonize` or `--close-stdio`, from now on only loggers and the error log are used.
+fn leave_console(
+    options: &DaemonOptions,
+    settings: &Settings,
+    generation: &Generation,
+) -> anyhow::Result<()> {
+    if Console::when_running(options) == Console::Open {
+        return Ok(());
     }
-
-    /// Waits for work that may take minutes. Meanwhile systemd is told that the daemon lives, and
-    /// when the daemon is told to end it need not wait for the work: then the answer is `Break`.
-    async fn patiently<T>(
-        &self,
-        mut work: tokio::task::JoinHandle<T>,
-        signals: &mut Signals,
-    ) -> ControlFlow<(), Result<T, tokio::task::JoinError>> {
-        let mut watchdog = tokio::time::interval(watchdog_interval());
-        loop {
-            tokio::select! {
-                done = &mut work => return ControlFlow::Continue(done),
-                () = signals.end() => return ControlFlow::Break(()),
-                _ = watchdog.tick() => self.feed_watchdog(),
-            }
-        }
-    }
-
-    /// Takes the configuration that a parent sent, when it differs and is valid as a whole.
-    async fn take_update(
-        &mut self,
-        endpoint: &Str,
-        update: Box<ConfigUpdate>,
-        signals: &mut Signals,
-    ) -> ControlFlow<()> {
-        self.generations += 1;
-        let (settings, options) = (self.settings.clone(), self.options.clone());
-        let number = self.generations;
-        let checking = tokio::task::spawn_blocking(move || {
-            let changed = config_sync::stage(&settings.paths, &update)
-                .context("cannot stage the configuration")?;
-            if changed.is_empty() {
-                return Ok(None);
-            }
-            let mut staged = settings.clone();
-            staged.paths.received_zones_dir = config_sync::staging_dir(&settings.paths);
-            let Some(loaded) = config::load(&staged, &options, number)? else {
-                bail!("the configuration has errors, see above");
-            };
-            loaded.globals.retire();
-            config_sync::promote(&settings.paths).context("cannot put the files in place")?;
-            Ok(Some(changed))
-        });
-        let checked = self.patiently(checking, signals).await?;
-        let outcome = checked
-            .map_err(anyhow::Error::from)
-            .and_then(|outcome| outcome);
-        match outcome {
-            Ok(None) => tracing::info!(target: "ApiListener",
-                "Received configuration updates from endpoint '{endpoint}' are equal to \
-                 production, not triggering reload."),
-            Ok(Some(zones)) => {
-                let zones: Vec<&str> = zones.iter().map(Str::as_str).collect();
-                tracing::info!(target: "ApiListener", "Configuration of zones '{}' from endpoint \
-                    '{endpoint}' is valid, reloading", zones.join("', '"));
-                return self.reload(signals).await;
-            }
-            Err(error) => tracing::error!(target: "ApiListener", "Config validation failed for \
-                the update from endpoint '{endpoint}': {error:#}. What was in force stays."),
-        }
-        ControlFlow::Continue(())
-    }
-
-    async fn refuse(&self, why: &str) -> ControlFlow<()> {
-        tracing::error!(target: "Application", "Reload refused: {why}. The running configuration \
-            stays in force.");
-        self.jobs.send(Job::ReloadFailed(clock::now())).await;
-        notify(&[sd_notify::NotifyState::Ready]);
-        ControlFlow::Continue(())
-    }
+    logging::configure(&options.logs, settings, Console::Closed, generation);
+    // The console's last records are written before it goes.
+    options.logs.flush();
+    detach::close_stdio(options.errorlog.as_deref())
 }
 
 /// What the core is built of.
@@ -539,7 +360,7 @@ struct CoreParts<'a> {
     certificates: &'a Certificates,
     local_endpoint: &'a Str,
     node_name: &'a Str,
-    updates: mpsc::Sender<Update>,
+    reloader: &'a Reloader,
     program_start: Timestamp,
 }
 
@@ -604,7 +425,7 @@ fn start_core(parts: CoreParts<'_>) -> anyhow::Result<ReadyCore> {
         replay,
         saving: Saving::new(store, restored.others, clock::now()),
         jobs: parts.jobs.clone(),
-        updates: parts.updates,
+        reloader: parts.reloader.clone(),
         runtime: parts.runtime.clone(),
         links: HashMap::new(),
         node_name: parts.node_name.clone(),

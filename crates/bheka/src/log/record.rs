@@ -128,6 +128,8 @@ pub(crate) struct Record {
     pub(crate) facility: String,
     /// The text, maybe of several lines.
     pub(crate) text: String,
+    /// The same for programs: further members of the JSON form.
+    pub(crate) fields: Vec<(&'static str, serde_json::Value)>,
 }
 
 impl Record {
@@ -142,7 +144,14 @@ impl Record {
             severity,
             facility: facility.into(),
             text: text.into(),
+            fields: Vec::new(),
         }
+    }
+
+    /// With a further member of the JSON form.
+    pub(crate) fn with(mut self, name: &'static str, value: serde_json::Value) -> Self {
+        self.fields.push((name, value));
+        self
     }
 
     /// The text with marks of places in the colour of the severity, and what helps in green.
@@ -186,12 +195,15 @@ impl Record {
                 )
             }
             Format::Json => {
-                let object = serde_json::json!({
+                let mut object = serde_json::json!({
                     "timestamp": self.time.timestamp().to_string(),
                     "severity": self.severity.name(),
                     "facility": self.facility,
                     "message": self.text,
                 });
+                for (name, value) in &self.fields {
+                    object[*name] = value.clone();
+                }
                 format!("{object}\n")
             }
         }
@@ -209,6 +221,7 @@ mod tests {
             severity: Severity::Critical,
             facility: "cli".into(),
             text: "a\nb".into(),
+            fields: Vec::new(),
         }
     }
 
