@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use bheka_cluster::{Cluster, Direction, Effect, Input, LinkId, LinkUp, Message, Settings};
+use bheka_cluster::{
+    Cluster, Direction, Effect, Input, LinkId, LinkUp, Message, PhaseTimes, Settings, TlsFacts,
+};
 use bheka_model::{ConfigObject, Generation};
 use bheka_value::{Location, Str, Timestamp, Value};
 
@@ -48,6 +50,8 @@ fn node() -> Cluster {
         verified: Ok(()),
         certificate: Some("PEM".into()),
         address: "[::1]:1".into(),
+        tls: TlsFacts::default(),
+        times: PhaseTimes::default(),
     };
     cluster.handle(Input::LinkUp(up), START);
     cluster

@@ -12,6 +12,7 @@ use bheka_value::{Str, Timestamp, Value};
 use crate::authority::Authority;
 use crate::config_sync::{ConfigUpdate, ZoneFiles};
 use crate::dial_queue::DialLimits;
+use crate::facts::{DialFailure, PhaseTimes, TlsFacts};
 use crate::log::{LogFile, LogPage, LogRecord};
 use crate::message::Message;
 use crate::netstring::FramingError;
@@ -46,8 +47,12 @@ pub struct LinkUp {
     pub verified: Result<(), Str>,
     /// PEM of the peer's certificate, for requests that refer to it.
     pub certificate: Option<Str>,
-    /// `[address]:port` of the peer, for logs.
+    /// `[address]:port` of the peer.
     pub address: Str,
+    /// What TLS agreed on.
+    pub tls: TlsFacts,
+    /// How long it took to get here.
+    pub times: PhaseTimes,
 }
 
 /// Why a connection ended.
@@ -86,8 +91,8 @@ pub enum Input {
     DialFailed {
         /// Name of the Endpoint object.
         endpoint: Str,
-        /// What failed and why (resolving, connecting, TLS, …).
-        reason: Str,
+        /// What failed and why.
+        failure: DialFailure,
     },
     /// A message came.
     Received {

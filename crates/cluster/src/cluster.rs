@@ -12,6 +12,7 @@ use crate::capability::HOST_CHILDREN_INHERIT_AUTHORITY;
 use crate::config_sync::ZoneFiles;
 use crate::dial_queue::DialQueue;
 use crate::execute::Executions;
+use crate::fleet::Fleet;
 use crate::link::{Link, Peer};
 use crate::log::Catalogue;
 use crate::pki::PkiState;
@@ -46,6 +47,7 @@ pub struct Cluster {
     pub(crate) executions: Executions,
     pub(crate) received: Rate,
     pub(crate) relayed: Rate,
+    pub(crate) fleet: Fleet,
     pub(crate) last_ts: Timestamp,
     pub(crate) now: Timestamp,
     pub(crate) effects: Vec<Effect>,
@@ -114,6 +116,7 @@ impl Cluster {
             executions: Executions::default(),
             received: Rate::default(),
             relayed: Rate::default(),
+            fleet: Fleet::default(),
             last_ts: Timestamp::NEVER,
             effects: Vec::new(),
             configured: false,
@@ -127,7 +130,7 @@ impl Cluster {
             Input::Reconfigure(generation) => self.reconfigure(generation),
             Input::LinkUp(up) => self.link_up(up),
             Input::LinkDown { link, cause } => self.link_down(link, &cause),
-            Input::DialFailed { endpoint, reason } => self.dial_failed(&endpoint, &reason),
+            Input::DialFailed { endpoint, failure } => self.dial_failed(&endpoint, failure),
             Input::Received {
                 link,
                 message,
@@ -260,6 +263,7 @@ impl Cluster {
                 Timer::Dial(endpoint) => self.dial_due(&endpoint, at),
                 Timer::Hello(link) => self.hello_due(link),
                 Timer::Spare(link) => self.spare_due(link),
+                Timer::Digest => self.digest(),
             }
         }
     }
@@ -300,8 +304,17 @@ impl Cluster {
                 self.log(Severity::Critical, "ApiListener", text);
             }
         }
+        self.fleet.neighbours = self.count_neighbours();
         self.reconcile_peers(&before);
         self.update_authority();
+    }
+
+    fn count_neighbours(&self) -> usize {
+        let local = &self.settings.local_endpoint;
+        let endpoints = self.topology.endpoints();
+        endpoints
+            .filter(|(name, endpoint)| endpoint.relation.is_neighbour() && *name != local)
+            .count()
     }
 
     /// Recomputes who takes care of what, and tells when it has changed.
@@ -363,6 +376,7 @@ impl Cluster {
         let passed = now - self.now;
         if passed < -CLOCK_TOLERANCE_S {
             self.timers.shift(passed);
+            self.fleet.shift(passed);
             for peer in self.peers.values_mut() {
                 peer.dial_due = peer.dial_due.map(|due| due + passed);
             }

@@ -9,6 +9,7 @@ use bheka_value::{Str, Timestamp};
 use crate::api::{CloseReason, Direction, Effect, Severity};
 use crate::cluster::Cluster;
 use crate::dial_queue::Class;
+use crate::facts::DialFailure;
 use crate::timers::Timer;
 use crate::topology::{Endpoint, Topology};
 
@@ -42,7 +43,7 @@ impl Cluster {
                     Severity::Information,
                 );
             }
-            self.peers.remove(&name);
+            self.forget_peer(&name);
         }
         let all: Vec<(Str, Endpoint)> = self
             .topology
@@ -112,9 +113,11 @@ impl Cluster {
         if !wanted || busy {
             peer.dial_due = None;
             self.dials.remove(name);
+            self.note_state(name);
             return;
         }
         peer.dial_due = Some(at);
+        self.note_state(name);
         self.timers.set(at, Timer::Dial(name.clone()));
         if at.seconds() <= self.now.seconds() {
             self.dial_due(name, at);
@@ -132,6 +135,7 @@ impl Cluster {
         peer.dial_due = None;
         let class = Class::of(peer.failures);
         self.dials.push(name, class, self.jitter.bits());
+        self.note_state(name);
     }
 
     /// Begins the dials for which there are places.
@@ -152,8 +156,9 @@ impl Cluster {
             return;
         }
         peer.dialling = Some((host.clone(), port.clone()));
+        self.note_dial(name);
         let text = format!("Reconnecting to endpoint '{name}' via host '{host}' and port '{port}'");
-        self.log(Severity::Information, "ApiListener", text);
+        self.log_event(Severity::Information, "ApiListener", text);
         self.effects.push(Effect::Dial {
             endpoint: name.clone(),
             host,
@@ -161,7 +166,7 @@ impl Cluster {
         });
     }
 
-    pub(crate) fn dial_failed(&mut self, name: &Str, reason: &str) {
+    pub(crate) fn dial_failed(&mut self, name: &Str, failure: DialFailure) {
         self.dials.end(name);
         let Some(peer) = self.peers.get_mut(name) else {
             return;
@@ -172,9 +177,10 @@ impl Cluster {
             return;
         };
         let text = format!(
-            "Cannot connect to endpoint '{name}' on host '{host}' and port '{port}': {reason}"
+            "Cannot connect to endpoint '{name}' on host '{host}' and port '{port}': {failure}"
         );
-        self.log(Severity::Critical, "ApiListener", text);
+        self.log_event(Severity::Critical, "ApiListener", text);
+        self.note_failure(name, failure);
         let target = Some((host, port));
         if self.target_of(name) == target {
             self.redial_failed(name);

@@ -138,6 +138,11 @@ impl DialQueue {
         }
     }
 
+    /// Whether it waits for a place.
+    pub(crate) fn is_waiting(&self, endpoint: &str) -> bool {
+        self.waiting.contains_key(endpoint)
+    }
+
     /// How many wait for a place.
     pub(crate) fn waiting(&self) -> usize {
         self.due.len()

@@ -22,8 +22,11 @@ mod cluster;
 pub mod config_sync;
 mod dial;
 mod dial_queue;
+mod digest;
 pub mod events;
 mod execute;
+mod facts;
+mod fleet;
 mod link;
 pub mod log;
 pub mod message;
@@ -34,6 +37,7 @@ mod receive;
 mod relay;
 mod requests;
 mod status;
+mod storm;
 mod sync;
 mod timers;
 mod topology;
@@ -50,8 +54,14 @@ pub use api::{
 pub use authority::{Authority, HostPinned, sdbm};
 pub use cluster::{Cluster, PeerPositions};
 pub use dial_queue::DialLimits;
+pub use facts::{
+    DialFailure, DialPhase, FailureKind, LastDisconnect, LastError, PeerFacts, PeerState,
+    PhaseTimes, TlsFacts, Traffic,
+};
+pub use fleet::{EndedBy, FleetCounters, FleetStatus, Histogram, Way};
 pub use message::{Message, MessageError};
-pub use status::{ApiStatus, EndpointStatus, ZoneStatus};
+pub use status::{ApiStatus, EndpointStatus, LinkDirection, ZoneStatus};
+pub use storm::{Failures, StormEnd, StormReport};
 pub use topology::{Endpoint, Relation, Topology, Zone};
 
 /// Bits of `capabilities` in `icinga::Hello`.

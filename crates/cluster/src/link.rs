@@ -1,12 +1,14 @@
 //! Connections: who is at the other end, and how long it may stay.
 
-use std::collections::BTreeMap;
-
 use bheka_value::{Str, Timestamp, Value};
 
 use crate::api::{CloseReason, Direction, DownCause, Effect, LinkId, LinkUp, Severity};
 use crate::cluster::{Cluster, PeerPositions};
 use crate::dial::Parting;
+use crate::facts::{
+    DialFailure, DialPhase, FailureKind, PeerFacts, PeerState, PhaseTimes, TlsFacts,
+};
+use crate::fleet::EndedBy;
 use crate::message::Message;
 use crate::netstring::{ANONYMOUS_BYTES_MAX, FramingError};
 use crate::rate::Rate;
@@ -24,6 +26,8 @@ pub(crate) struct Link {
     pub(crate) certificate: Option<Str>,
     pub(crate) address: Str,
     pub(crate) direction: Direction,
+    pub(crate) tls: TlsFacts,
+    pub(crate) times: PhaseTimes,
     pub(crate) since: Timestamp,
     pub(crate) last_received: Timestamp,
     /// Whether anything has come.
@@ -61,7 +65,30 @@ pub(crate) struct Peer {
     pub(crate) messages_received: Rate,
     pub(crate) bytes_sent: Rate,
     pub(crate) bytes_received: Rate,
-    pub(crate) received_per_method: BTreeMap<&'static str, u64>,
+    pub(crate) facts: PeerFacts,
+}
+
+impl Peer {
+    /// How it stands; `queued` is whether its dial waits for a place.
+    pub(crate) fn state(&self, queued: bool) -> PeerState {
+        if self.link.is_some() {
+            if self.syncing {
+                PeerState::Syncing
+            } else {
+                PeerState::Connected
+            }
+        } else if self.unproven.is_some() {
+            PeerState::Unproven
+        } else if self.dialling.is_some() {
+            PeerState::Connecting
+        } else if queued {
+            PeerState::Queued
+        } else if self.dial_due.is_some() {
+            PeerState::Waiting
+        } else {
+            PeerState::Absent
+        }
+    }
 }
 
 /// Keeps a peer that errs all the time from filling the log.
@@ -117,6 +144,7 @@ impl Cluster {
         let fresh_dial = self.end_dial(&up.direction);
         let verdict = self.judge(&up, fresh_dial);
         self.log_connection(&up, &verdict);
+        self.note_refusal(&up, &verdict);
         match verdict {
             Verdict::Refused {
                 reason,
@@ -128,7 +156,7 @@ impl Cluster {
                     "Closing connection to '{name}' at {}: {reason}.",
                     up.address
                 );
-                self.log(severity, "ApiListener", text);
+                self.log_event(severity, "ApiListener", text);
                 if hello == Hello::Yes {
                     self.push_send(up.link, &self.hello());
                 }
@@ -145,6 +173,9 @@ impl Cluster {
                 };
                 if let Some(peer) = unproven.as_ref().and_then(|name| self.peers.get_mut(name)) {
                     peer.unproven = Some(up.link);
+                }
+                if let Some(name) = &unproven {
+                    self.note_state(name);
                 }
                 self.anonymous += 1;
                 let id = self.keep(up, None, unproven);
@@ -199,12 +230,15 @@ impl Cluster {
                 ),
             ),
         };
-        self.log(severity, "JsonRpcConnection", text);
-        let parting = match cause {
-            DownCause::Announced => Parting::Announced,
-            DownCause::Lost(_) => Parting::Sudden,
+        self.log_event(severity, "JsonRpcConnection", text);
+        let (parting, by, cause) = match cause {
+            DownCause::Announced => {
+                let cause = "the peer closed the connection".into();
+                (Parting::Announced, EndedBy::Peer, cause)
+            }
+            DownCause::Lost(reason) => (Parting::Sudden, EndedBy::Loss, reason.clone()),
         };
-        self.detach(link, parting);
+        self.detach(link, parting, by, cause);
     }
 
     pub(crate) fn malformed(&mut self, link: LinkId, error: &str, bytes: usize) {
@@ -294,9 +328,10 @@ impl Cluster {
             of.name(),
             of.address
         );
-        self.log(severity, "JsonRpcConnection", text);
+        self.log_event(severity, "JsonRpcConnection", text);
+        let cause = reason.to_string().into();
         self.effects.push(Effect::Close { link, reason });
-        self.detach(link, Parting::Sudden);
+        self.detach(link, Parting::Sudden, EndedBy::Here, cause);
     }
 
     /// Sends a message on a connection, and counts it.
@@ -305,15 +340,9 @@ impl Cluster {
     }
 
     pub(crate) fn send_payload(&mut self, link: LinkId, payload: std::sync::Arc<str>) {
-        let now = self.now;
-        let endpoint = self
-            .links
-            .get(&link)
-            .and_then(|link| link.endpoint.as_ref());
-        if let Some(peer) = endpoint.and_then(|name| self.peers.get_mut(name)) {
-            peer.last_sent = now;
-            peer.messages_sent.add(1, now);
-            peer.bytes_sent.add(frame_bytes(payload.len()), now);
+        let of = self.links.get(&link);
+        if let Some(name) = of.and_then(|link| link.endpoint.clone()) {
+            self.note_sent(&name, method_of(&payload), frame_bytes(payload.len()));
         }
         self.effects.push(Effect::Send { link, payload });
     }
@@ -337,6 +366,7 @@ impl Cluster {
         peer.last_received = now;
         peer.messages_received.add(1, now);
         peer.bytes_received.add(bytes as u64, now);
+        peer.facts.received.add(bytes as u64);
     }
 
     /// Logs what a peer did wrong, though not without end.
@@ -434,7 +464,7 @@ impl Cluster {
         } else {
             Severity::Information
         };
-        self.log(severity, "ApiListener", text);
+        self.log_event(severity, "ApiListener", text);
     }
 
     fn keep(&mut self, up: LinkUp, endpoint: Option<Str>, unproven: Option<Str>) -> LinkId {
@@ -445,6 +475,8 @@ impl Cluster {
             certificate: up.certificate,
             address: up.address,
             direction: up.direction,
+            tls: up.tls,
+            times: up.times,
             since: self.now,
             last_received: self.now,
             is_heard: false,
@@ -468,6 +500,7 @@ impl Cluster {
             .map(|endpoint| endpoint.relation);
         let bytes = relation.map_or(ANONYMOUS_BYTES_MAX, |relation| relation.frame_bytes_max());
         self.effects.push(Effect::SetLimit { link, bytes });
+        self.note_connected(endpoint, link);
         self.tell_peer(endpoint);
         self.push_send(link, &self.hello());
         self.begin_sync(link, endpoint);
@@ -556,12 +589,20 @@ impl Cluster {
     pub(crate) fn hello_due(&mut self, link: LinkId) {
         if self.links.get(&link).is_some_and(|link| !link.is_heard) {
             let reason = CloseReason::NoHello(self.listener.hello_s as u64);
+            let failure = DialFailure {
+                elapsed_s: self.listener.hello_s,
+                ..DialFailure::new(DialPhase::Hello, FailureKind::Timeout, reason.to_string())
+            };
+            let endpoint = self.endpoint_of(link).cloned();
             self.close(link, reason, Severity::Warning);
+            if let Some(endpoint) = endpoint {
+                self.note_failure(&endpoint, failure);
+            }
         }
     }
 
     /// Forgets a connection, and goes about getting a new one.
-    fn detach(&mut self, link: LinkId, parting: Parting) {
+    fn detach(&mut self, link: LinkId, parting: Parting, by: EndedBy, cause: Str) {
         let Some(gone) = self.links.remove(&link) else {
             return;
         };
@@ -577,6 +618,7 @@ impl Cluster {
             peer.link = None;
             peer.syncing = false;
             let spare = peer.spare.take();
+            self.note_disconnected(endpoint, by, cause);
             self.tell_peer(endpoint);
             match spare {
                 Some(spare) => self.attach(spare, endpoint),
@@ -595,12 +637,48 @@ impl Cluster {
 
     /// Tells how an endpoint stands now.
     pub(crate) fn tell_peer(&mut self, endpoint: &Str) {
+        self.note_state(endpoint);
         let peer = self.peers.get(endpoint);
         self.effects.push(Effect::PeerChanged {
             endpoint: endpoint.clone(),
             connected: peer.is_some_and(|peer| peer.link.is_some()),
             syncing: peer.is_some_and(|peer| peer.syncing),
         });
+    }
+
+    /// A dial led to a connection that is no good.
+    fn note_refusal(&mut self, up: &LinkUp, verdict: &Verdict) {
+        let Direction::Dialled { endpoint } = &up.direction else {
+            return;
+        };
+        let (phase, kind, cause) = match verdict {
+            Verdict::Endpoint(_)
+            | Verdict::Spare(_)
+            | Verdict::Refused {
+                // It is connected, or will be dialled as it is configured now.
+                reason: CloseReason::Duplicate | CloseReason::Reconfigured(_),
+                ..
+            } => return,
+            Verdict::Anonymous => {
+                let cause = match &up.verified {
+                    Err(reason) => format!("certificate validation failed: {reason}"),
+                    Ok(()) => "no certificate".to_owned(),
+                };
+                (DialPhase::Tls, FailureKind::Identity, cause)
+            }
+            Verdict::Refused { reason, .. } => {
+                let kind = match reason {
+                    CloseReason::TooManyAnonymous(_) => FailureKind::Limit,
+                    _ => FailureKind::Identity,
+                };
+                (DialPhase::Hello, kind, reason.to_string())
+            }
+        };
+        let failure = DialFailure {
+            address: Some(up.address.clone()),
+            ..DialFailure::new(phase, kind, cause)
+        };
+        self.note_failure(endpoint, failure);
     }
 
     fn hello(&self) -> Message {
@@ -614,6 +692,19 @@ impl Cluster {
     fn push_send(&mut self, link: LinkId, message: &Message) {
         self.send_payload(link, message.to_json().into());
     }
+}
+
+/// The method of a message in the form that [`Message::to_json`] gives it: its keys are sorted, so
+/// that nothing has to be parsed for a counter.
+fn method_of(payload: &str) -> &'static str {
+    let Some((_, rest)) = payload.split_once(r#""jsonrpc":"2.0","#) else {
+        return "other";
+    };
+    let Some(rest) = rest.strip_prefix(r#""method":""#) else {
+        return "reply";
+    };
+    let method = rest.split('"').next().unwrap_or_default();
+    crate::receive::known_method(method).unwrap_or("other")
 }
 
 /// Bytes of a frame with a payload of so many.

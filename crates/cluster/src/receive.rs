@@ -81,8 +81,8 @@ impl Cluster {
             }
             return;
         };
-        if let Some(peer) = endpoint.as_ref().and_then(|name| self.peers.get_mut(name)) {
-            *peer.received_per_method.entry(known).or_default() += 1;
+        if let Some(name) = &endpoint {
+            self.note_received(name, known, bytes as u64);
         }
         let id = message.id.clone();
         let outcome = match &message.params {
@@ -391,7 +391,8 @@ impl Cluster {
     }
 }
 
-fn known_method(method: &str) -> Option<&'static str> {
+/// The name of a method that is answered.
+pub(crate) fn known_method(method: &str) -> Option<&'static str> {
     if method == UPDATE_CERTIFICATE {
         return Some(UPDATE_CERTIFICATE);
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bheka_value::{Str, Timestamp};
 
 use crate::cluster::Cluster;
+use crate::facts::PeerFacts;
 
 /// Runtime attributes of an endpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,8 +37,34 @@ pub struct EndpointStatus {
     pub bytes_sent_per_second: f64,
     /// Over the last minute, frames without TLS.
     pub bytes_received_per_second: f64,
-    /// Messages received since start by method.
-    pub messages_received_per_type: BTreeMap<&'static str, u64>,
+    /// What is remembered since start.
+    pub facts: PeerFacts,
+    /// When it is dialled next.
+    pub next_attempt: Option<Timestamp>,
+    /// Who began the connection that there is.
+    pub direction: Option<LinkDirection>,
+    /// `[address]:port` of the peer of that connection.
+    pub address: Option<Str>,
+}
+
+/// Who began a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkDirection {
+    /// The peer.
+    Inbound,
+    /// This node.
+    Outbound,
+}
+
+impl LinkDirection {
+    /// The name in API, metrics and documentation.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inbound => "in",
+            Self::Outbound => "out",
+        }
+    }
 }
 
 /// A neighbour zone, or the own one.
@@ -85,6 +112,8 @@ impl Cluster {
         let Some(peer) = self.peers.get(name) else {
             return EndpointStatus::default();
         };
+        let link = peer.link.or(peer.unproven);
+        let link = link.and_then(|link| self.links.get(&link));
         EndpointStatus {
             connected: peer.link.is_some(),
             connecting: peer.dialling.is_some(),
@@ -99,7 +128,10 @@ impl Cluster {
             messages_received_per_second: peer.messages_received.per_second(now),
             bytes_sent_per_second: peer.bytes_sent.per_second(now),
             bytes_received_per_second: peer.bytes_received.per_second(now),
-            messages_received_per_type: peer.received_per_method.clone(),
+            facts: peer.facts.clone(),
+            next_attempt: peer.dial_due,
+            direction: link.map(|link| (&link.direction).into()),
+            address: link.map(|link| link.address.clone()),
         }
     }
 

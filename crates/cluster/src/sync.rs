@@ -117,7 +117,7 @@ impl Cluster {
             of.replay = Some(replay);
         }
         let text = format!("Sending replay log for endpoint '{endpoint}'.");
-        self.log(Severity::Information, "ApiListener", text);
+        self.log_event(Severity::Information, "ApiListener", text);
         self.effects.push(Effect::ReadLog {
             link,
             file,
@@ -182,14 +182,14 @@ impl Cluster {
             peer.syncing = false;
         }
         if sent > 0 {
-            self.log(
+            self.log_event(
                 Severity::Information,
                 "ApiListener",
                 format!("Replayed {sent} messages."),
             );
         }
         let text = format!("Finished syncing endpoint '{endpoint}'.");
-        self.log(Severity::Information, "ApiListener", text);
+        self.log_event(Severity::Information, "ApiListener", text);
         self.tell_peer(&endpoint);
         let relation = self
             .topology

@@ -28,6 +28,8 @@ pub(crate) enum Timer {
     Hello(LinkId),
     /// Which of two connections to an endpoint stays.
     Spare(LinkId),
+    /// A second after much began to happen.
+    Digest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +75,13 @@ impl Timers {
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.due.first().map(|(due, _)| Timestamp(due.0))
+    }
+
+    /// When the first one is due for which this holds.
+    pub(crate) fn next_of(&self, holds: impl Fn(Timestamp, &Timer) -> bool) -> Option<Timestamp> {
+        let mut due = self.due.iter();
+        let (due, _) = due.find(|(due, timer)| holds(Timestamp(due.0), timer))?;
+        Some(Timestamp(due.0))
     }
 
     /// Moves all by so many seconds, when the clock was set.

@@ -186,7 +186,8 @@ pub async fn accept_by_name<I: AsRef<Identity>>(
         .enter(addresses.1.ip())
         .map_err(refused(Phase::Admission))?;
     let _ = tcp.set_nodelay(true);
-    let tls_end = end.min(Instant::now() + deadlines.tls);
+    let begun = Instant::now();
+    let tls_end = end.min(begun + deadlines.tls);
     let handshake = handshake(tcp, choose, gate, tls_end.into_std());
     let (tls, identity) = match timeout_at(tls_end, handshake).await {
         Ok(result) => result.map_err(refused(Phase::Tls))?,
@@ -195,10 +196,12 @@ pub async fn accept_by_name<I: AsRef<Identity>>(
             return Err(refused(Phase::Tls)(failure));
         }
     };
+    let handshake_took = begun.elapsed();
     if let Err(error) = identity.as_ref().refresh_crl() {
         tracing::warn!(target: "ApiListener", "cannot use the revocation list: {error}");
     }
-    let connection = Connection::established(tls, addresses, identity.as_ref(), None, now);
+    let mut connection = Connection::established(tls, addresses, identity.as_ref(), None, now);
+    connection.times.tls = Some(handshake_took);
     let accepted = first_byte(connection, end, deadlines.total).await;
     drop(admission);
     accepted

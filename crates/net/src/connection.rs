@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bheka_value::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -59,6 +60,17 @@ impl fmt::Display for TlsInfo {
             Ok(())
         }
     }
+}
+
+/// How long each step to a connection took; `None` for steps that there were not.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct StepTimes {
+    /// Name resolution.
+    pub resolve: Option<Duration>,
+    /// The TCP connection.
+    pub tcp: Option<Duration>,
+    /// The TLS handshake, with the wait for its turn.
+    pub tls: Option<Duration>,
 }
 
 /// A TLS connection whose first bytes may have been looked at already: reading yields them again.
@@ -133,6 +145,8 @@ pub struct Connection {
     pub local: SocketAddr,
     /// What TLS agreed on.
     pub tls: TlsInfo,
+    /// How long it took to make.
+    pub times: StepTimes,
     pub(crate) stream: PeekedStream,
 }
 
@@ -168,6 +182,7 @@ impl Connection {
             remote,
             local,
             tls: info,
+            times: StepTimes::default(),
             stream: PeekedStream::new(tls, Vec::new()),
         }
     }
@@ -185,6 +200,7 @@ impl Connection {
             local,
             tls,
             stream,
+            ..
         } = self;
         HttpConnection {
             peer,

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, StepTimes};
 use crate::error::{Failure, Fault, Phase, io_text};
 use crate::lane::Side;
 use crate::{DialError, Identity, Lane};
@@ -98,6 +98,7 @@ pub async fn dial(
 pub struct Reached {
     tcp: TcpStream,
     end: Instant,
+    times: StepTimes,
 }
 
 /// The first half of [`dial()`]: up to the TCP connection. It costs this node next to nothing, and
@@ -106,7 +107,8 @@ pub struct Reached {
 /// # Errors
 /// When the host cannot be resolved, or none of its addresses answers in time.
 pub async fn reach(target: &DialTarget, deadlines: &Deadlines) -> Result<Reached, DialError> {
-    let end = Instant::now() + deadlines.total;
+    let begun = Instant::now();
+    let end = begun + deadlines.total;
     let addresses = resolve(
         &target.host,
         target.port,
@@ -114,11 +116,17 @@ pub async fn reach(target: &DialTarget, deadlines: &Deadlines) -> Result<Reached
     )
     .await
     .map_err(|failure| failure.dial(Phase::Resolve))?;
-    let tcp_end = end.min(Instant::now() + deadlines.tcp);
+    let resolved = Instant::now();
+    let tcp_end = end.min(resolved + deadlines.tcp);
     let tcp = connect_any(addresses, tcp_end, deadlines.tcp)
         .await
         .map_err(|failure| failure.dial(Phase::Tcp))?;
-    Ok(Reached { tcp, end })
+    let times = StepTimes {
+        resolve: Some(resolved - begun),
+        tcp: Some(resolved.elapsed()),
+        tls: None,
+    };
+    Ok(Reached { tcp, end, times })
 }
 
 /// The second half of [`dial()`]: everything from TLS on, computed on a lane when there is one.
@@ -135,13 +143,22 @@ pub async fn secure(
     begun: impl FnOnce() + Send,
     now: Timestamp,
 ) -> Result<Connection, DialError> {
-    let Reached { tcp, end } = reached;
+    let Reached { tcp, end, times } = reached;
+    let remote = tcp.peer_addr().ok();
     // From here the peer's own limit runs; waiting for the lane is a part of it.
-    let limits = (end.min(Instant::now() + deadlines.tls), deadlines.tls);
+    let started = Instant::now();
+    let limits = (end.min(started + deadlines.tls), deadlines.tls);
     let lane = (lane, begun);
-    let connection = handshake(tcp, target, identity, limits, lane, now)
+    let mut connection = handshake(tcp, target, identity, limits, lane, now)
         .await
-        .map_err(|failure| failure.dial(Phase::Tls))?;
+        .map_err(|failure| DialError {
+            remote,
+            ..failure.dial(Phase::Tls)
+        })?;
+    connection.times = StepTimes {
+        tls: Some(started.elapsed()),
+        ..times
+    };
     check_name(&connection, &target.endpoint_name)?;
     match &target.hello {
         Some(hello) => greet(connection, hello, (end, deadlines.total)).await,
@@ -215,6 +232,7 @@ fn check_name(connection: &Connection, endpoint_name: &str) -> Result<(), DialEr
     };
     Err(DialError {
         peer: Some(Box::new(connection.peer.clone())),
+        remote: Some(connection.remote),
         ..Failure::new(Fault::Peer, cause).dial(Phase::Identity)
     })
 }
@@ -245,6 +263,7 @@ async fn greet(
     };
     Err(DialError {
         peer,
+        remote: Some(connection.remote),
         ..failure.dial(Phase::FirstByte)
     })
 }
@@ -287,8 +306,9 @@ pub(crate) async fn resolve(
             }
             Ok(addresses)
         }
-        Ok(Err(error)) => Err(Failure::new(
+        Ok(Err(error)) => Err(Failure::io(
             Fault::User,
+            error.kind(),
             format!("cannot resolve host '{host}': {}", io_text(&error)),
         )),
         Err(_) => {
@@ -329,6 +349,7 @@ pub(crate) async fn connect_any(
     let mut waiting = VecDeque::from(addresses);
     let mut attempts = JoinSet::new();
     let mut failures: Vec<String> = Vec::new();
+    let mut last = io::ErrorKind::Other;
     let mut pending: Vec<SocketAddr> = Vec::new();
     loop {
         if let Some(address) = waiting.pop_front() {
@@ -336,7 +357,8 @@ pub(crate) async fn connect_any(
             attempts.spawn(async move { (address, TcpStream::connect(address).await) });
         }
         if attempts.is_empty() {
-            return Err(Failure::new(Fault::Environment, failures.join("; ")));
+            let cause = failures.join("; ");
+            return Err(Failure::io(Fault::Environment, last, cause));
         }
         let pause = if waiting.is_empty() {
             end
@@ -368,7 +390,10 @@ pub(crate) async fn connect_any(
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
-            Err(error) => failures.push(format!("{address}: {}", io_text(&error))),
+            Err(error) => {
+                last = error.kind();
+                failures.push(format!("{address}: {}", io_text(&error)));
+            }
         }
     }
 }

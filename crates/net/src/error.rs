@@ -59,6 +59,10 @@ pub struct DialError {
     pub cause: String,
     /// Whether a deadline passed.
     pub timed_out: bool,
+    /// What the operating system called it, if it was the one to fail.
+    pub io: Option<io::ErrorKind>,
+    /// Where it failed, once there was a TCP connection.
+    pub remote: Option<SocketAddr>,
     /// The peer, when the handshake was done.
     pub peer: Option<Box<PeerIdentity>>,
 }
@@ -90,6 +94,7 @@ pub(crate) struct Failure {
     pub(crate) fault: Fault,
     pub(crate) cause: String,
     pub(crate) timed_out: bool,
+    pub(crate) io: Option<io::ErrorKind>,
 }
 
 impl Failure {
@@ -98,6 +103,7 @@ impl Failure {
             fault,
             cause: cause.into(),
             timed_out: false,
+            io: None,
         }
     }
 
@@ -106,6 +112,15 @@ impl Failure {
             fault: Fault::Environment,
             cause: format!("timeout after {} s {what}", (seconds * 10.0).round() / 10.0),
             timed_out: true,
+            io: None,
+        }
+    }
+
+    /// A failure of the operating system.
+    pub(crate) fn io(fault: Fault, kind: io::ErrorKind, cause: impl Into<String>) -> Self {
+        Self {
+            io: Some(kind),
+            ..Self::new(fault, cause)
         }
     }
 
@@ -116,7 +131,7 @@ impl Failure {
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
         {
             Some(error) => tls_failure(error),
-            None => Self::new(Fault::Environment, io_text(error)),
+            None => Self::io(Fault::Environment, error.kind(), io_text(error)),
         }
     }
 
@@ -126,6 +141,8 @@ impl Failure {
             fault: self.fault,
             cause: self.cause,
             timed_out: self.timed_out,
+            io: self.io,
+            remote: None,
             peer: None,
         }
     }

@@ -102,6 +102,7 @@ impl Lane {
                         the peer waits"
                     .to_owned(),
                 timed_out: true,
+                io: None,
             }),
         }
     }

@@ -29,7 +29,7 @@ pub mod request;
 mod verifier;
 
 pub use accept::{Accepted, Gate, accept, accept_by_name};
-pub use connection::{Connection, HttpConnection, PeekedStream, TlsInfo};
+pub use connection::{Connection, HttpConnection, PeekedStream, StepTimes, TlsInfo};
 pub use dial::{Deadlines, DialTarget, Reached, dial, reach, secure};
 pub use error::{AcceptError, DialError, Fault, FrameError, Phase};
 pub use frames::{FrameReader, FrameWriter, LinkCounters};

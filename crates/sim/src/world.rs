@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bheka_cluster::log::{LogFile, LogPage};
-use bheka_cluster::{Direction, DownCause, Input as ClusterInput, LinkId, LinkUp, Message};
+use bheka_cluster::{
+    DialFailure, DialPhase, Direction, DownCause, FailureKind, Input as ClusterInput, LinkId,
+    LinkUp, Message, PhaseTimes, TlsFacts,
+};
 use bheka_model::Generation;
 use bheka_monitor::{Finished, Input as MonitorInput, RunId};
 use bheka_value::{Str, Timestamp};
@@ -365,8 +368,9 @@ impl World {
                 endpoint,
             } => {
                 if self.is_alive(&node, life) {
-                    let reason = "timed out".into();
-                    self.cluster_input(&node, ClusterInput::DialFailed { endpoint, reason });
+                    let (phase, kind) = (DialPhase::Tcp, FailureKind::Timeout);
+                    let failure = DialFailure::new(phase, kind, "timed out");
+                    self.cluster_input(&node, ClusterInput::DialFailed { endpoint, failure });
                 }
             }
             Happening::Frame {
@@ -476,9 +480,10 @@ impl World {
             .get(&**endpoint)
             .filter(|there| there.brain.is_some());
         let Some(there_life) = there.map(|there| there.life) else {
-            let reason = "connection refused".into();
+            let (phase, kind) = (DialPhase::Tcp, FailureKind::Refused);
+            let failure = DialFailure::new(phase, kind, "connection refused");
             let endpoint = endpoint.clone();
-            self.cluster_input(node, ClusterInput::DialFailed { endpoint, reason });
+            self.cluster_input(node, ClusterInput::DialFailed { endpoint, failure });
             return;
         };
         let id = self.network.connect((node, life), (endpoint, there_life));
@@ -733,6 +738,8 @@ fn link_up(link: LinkId, direction: Direction, peer: &str) -> LinkUp {
         verified: Ok(()),
         certificate: Some("PEM".into()),
         address: format!("[{peer}]:5665").into(),
+        tls: TlsFacts::default(),
+        times: PhaseTimes::default(),
     }
 }
 

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bheka_cluster::netstring::ANONYMOUS_BYTES_MAX;
-use bheka_cluster::{Direction, DownCause, Input, LinkId, LinkUp, Message};
+use bheka_cluster::{
+    DialFailure, DialPhase, Direction, DownCause, FailureKind, Input, LinkId, LinkUp, Message,
+};
 use bheka_net::{
-    Accepted, Connection, Deadlines, DialTarget, FrameError, FrameReader, FrameWriter, Gate,
-    HttpConnection, Identity, Lane, LaneStatus,
+    Accepted, Connection, Deadlines, DialError, DialTarget, FrameError, FrameReader, FrameWriter,
+    Gate, HttpConnection, Identity, Lane, LaneStatus,
 };
 use bheka_value::Str;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,8 +20,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
-use super::clock;
 use super::job::{Job, Jobs};
+use super::{clock, facts};
 
 /// Frames that may wait for a peer. Replayed messages come in pages that wait for each other, so
 /// only a peer that does not read gets here.
@@ -205,7 +207,10 @@ impl Dialler {
         let task = self.0.runtime.spawn(async move {
             let dialled = match target {
                 Ok(target) => inner.reach_and_secure(&target).await,
-                Err(_) => Err(reason),
+                Err(_) => {
+                    let (phase, kind) = (DialPhase::Tcp, FailureKind::Configuration);
+                    Err(DialFailure::new(phase, kind, reason))
+                }
             };
             if !inner.end_dial(&endpoint, number) {
                 return;
@@ -216,9 +221,8 @@ impl Dialler {
                     let direction = Direction::Dialled { endpoint };
                     tokio::spawn(async move { inner.serve_link(connection, direction).await });
                 }
-                Err(reason) => {
-                    let reason = reason.into();
-                    let failed = Input::DialFailed { endpoint, reason };
+                Err(failure) => {
+                    let failed = Input::DialFailed { endpoint, failure };
                     inner.jobs.send(Job::Cluster(failed)).await;
                 }
             }
@@ -333,10 +337,12 @@ impl Inner {
         true
     }
 
-    async fn reach_and_secure(&self, target: &DialTarget) -> Result<Connection, String> {
+    async fn reach_and_secure(&self, target: &DialTarget) -> Result<Connection, DialFailure> {
         // The semaphore is never closed.
         let place = self.reaching.acquire().await.ok();
         let deadlines = self.settings.load().deadlines;
+        let started = Instant::now();
+        let failed = |error: DialError| facts::failure(&error, started.elapsed());
         let mut reaching = std::pin::pin!(bheka_net::reach(target, &deadlines));
         let (reached, place) = match tokio::time::timeout(SLOW_AFTER, &mut reaching).await {
             Ok(reached) => (reached, place),
@@ -345,7 +351,7 @@ impl Inner {
                 (reaching.await, None)
             }
         };
-        let reached = reached.map_err(|error| error.to_string())?;
+        let reached = reached.map_err(failed)?;
         let lane = Some(&self.lane);
         let begun = move || drop(place);
         let now = clock::now();
@@ -359,7 +365,7 @@ impl Inner {
             now,
         )
         .await
-        .map_err(|error| error.to_string())
+        .map_err(failed)
     }
 
     async fn serve_http(&self, connection: HttpConnection, api: Arc<bheka_api::Api>) {
@@ -392,6 +398,8 @@ impl Inner {
             },
             certificate: connection.peer.certificate_pem().map(Str::from),
             address: address.clone(),
+            tls: facts::tls(&connection.tls),
+            times: facts::times(&connection.times),
         };
         let (reader, writer) = connection.split(ANONYMOUS_BYTES_MAX);
         let (queue, outgoing) = mpsc::channel(QUEUE_LEN_MAX);

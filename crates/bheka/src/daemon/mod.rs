@@ -7,6 +7,7 @@ pub(crate) mod clock;
 mod config_sync;
 mod core;
 mod detach;
+mod facts;
 mod in_force;
 mod job;
 mod links;

@@ -273,7 +273,7 @@ fn endpoints_that_never_answer_do_not_hold_up_the_others() {
             failed.push(name.clone());
             node.handle(Input::DialFailed {
                 endpoint: name.as_str().into(),
-                reason: "timeout".into(),
+                failure: DialFailure::new(DialPhase::Tcp, FailureKind::Timeout, "timeout"),
             })
         };
         under_way.extend(dials(&effects).into_iter().map(str::to_owned));
@@ -442,7 +442,7 @@ fn neighbours_with_a_host_are_dialled_at_once_and_again_later_and_later() {
     for _ in 0..8 {
         let failed = Input::DialFailed {
             endpoint: "a1".into(),
-            reason: "refused".into(),
+            failure: DialFailure::new(DialPhase::Tcp, FailureKind::Refused, "refused"),
         };
         let effects = node.handle(failed);
         assert!(lines(&effects, Severity::Critical)[0].contains("refused"));
@@ -450,6 +450,11 @@ fn neighbours_with_a_host_are_dialled_at_once_and_again_later_and_later() {
         while dials(&node.pass(0.1)).is_empty() {}
         pauses.push(node.now - before);
     }
+    let status = node.cluster.endpoint_status("a1", Timestamp(node.now));
+    let error = status.facts.last_error.unwrap();
+    assert_eq!((error.count, error.failure.phase), (8, DialPhase::Tcp));
+    assert_eq!(status.facts.attempts, 9, "the ninth is under way");
+    assert_eq!(status.facts.state, PeerState::Connecting);
     assert!(pauses[0] <= 5.2, "{pauses:?}");
     assert!(
         pauses.iter().all(|pause| (0.9..=30.2).contains(pause)),
@@ -472,7 +477,17 @@ fn a_lost_connection_is_dialled_soon_and_a_refused_one_later() {
     assert_eq!(dials(&node.down(link)), ["a1"], "the peer was restarted");
     let (link, _) = node.up_as(|link| dialled(link, "a1", Some("a1")));
     node.now += 0.1;
+    let before = node.facts("a1");
+    assert_eq!((before.state, before.attempts), (PeerState::Connected, 0));
+    assert!(before.sent_per_method["icinga::Hello"] == 2);
     node.down(link);
+    let after = node.facts("a1");
+    assert_eq!(
+        (after.state, after.since),
+        (PeerState::Waiting, Timestamp(node.now))
+    );
+    assert_eq!((after.connects, after.disconnects), (2, 2));
+    assert!(after.last_disconnect.unwrap().cause.contains("closed"));
     assert!(dials(&node.pass(0.9)).is_empty(), "the peer refused");
     assert_eq!(dials(&node.pass(4.2)), ["a1"]);
 }
@@ -485,6 +500,11 @@ fn an_unproven_endpoint_is_dialled_again_when_its_ten_seconds_are_over() {
         ..dialled(link, "a1", Some("a1"))
     });
     assert!(!node.cluster.is_connected("a1"));
+    let facts = node.facts("a1");
+    assert_eq!(facts.state, PeerState::Unproven);
+    let error = facts.last_error.unwrap();
+    assert_eq!(error.failure.kind, FailureKind::Identity);
+    assert!(error.failure.cause.contains("self-signed"));
     let effects = node.pass(10.1);
     assert_eq!(closed(&effects), [(link, CloseReason::AnonymousExpired)]);
     assert!(dials(&effects).is_empty());

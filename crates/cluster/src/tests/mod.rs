@@ -3,6 +3,7 @@
 mod access;
 mod certificates;
 mod execution;
+mod fleet;
 mod links;
 mod positions;
 mod routing;
@@ -14,6 +15,9 @@ use std::sync::Arc;
 use bheka_model::{CheckResult, CheckableName, ConfigObject, Event, EventKind, Origin};
 use bheka_value::{Str, Timestamp, Value};
 
+use crate::facts::{
+    DialFailure, DialPhase, FailureKind, PeerFacts, PeerState, PhaseTimes, TlsFacts,
+};
 use crate::log::{LogFile, LogPage, LogRecord};
 use crate::testing::{check_command, endpoint, generation, host, listener, zone};
 use crate::{
@@ -141,6 +145,11 @@ impl Node {
         })
     }
 
+    fn facts(&self, endpoint: &str) -> PeerFacts {
+        let now = Timestamp(self.now);
+        self.cluster.endpoint_status(endpoint, now).facts
+    }
+
     fn event(&mut self, checkable: &str, origin: Origin) -> Vec<Effect> {
         let checkable = CheckableName::from_full(checkable);
         let kind = EventKind::ForceNextCheck(true);
@@ -160,6 +169,8 @@ fn accepted(link: LinkId, identity: Option<&str>, verified: Result<(), Str>) -> 
         verified,
         certificate: Some("<handshake PEM>".into()),
         address: "[::1]:40000".into(),
+        tls: TlsFacts::default(),
+        times: PhaseTimes::default(),
     }
 }
 
