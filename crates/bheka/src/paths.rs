@@ -228,6 +228,11 @@ impl Paths {
         self.data_dir.join("certificate-requests")
     }
 
+    /// Where the keys of session tickets lie.
+    pub(crate) fn ticket_keys_file(&self) -> PathBuf {
+        self.data_dir.join("session-ticket-keys.json")
+    }
+
     /// Whether these are Icinga 2's directories, where files keep Icinga 2's names.
     fn is_icinga(&self) -> bool {
         self.pkg_data_dir

@@ -7,6 +7,8 @@ mod peer;
 #[allow(missing_docs)]
 mod support;
 
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -190,6 +192,76 @@ fn settings_of_tls_change_at_a_reload() {
     );
     drop(good);
     assert!(stage.master.stop());
+}
+
+/// Who connected before a restart comes back without a full handshake, and is known.
+#[test]
+fn tickets_are_good_after_a_restart() {
+    if !has_openssl("tickets_are_good_after_a_restart") {
+        return;
+    }
+    let mut stage = Stage::new();
+    stage.configure("}\nobject ApiUser \"good\" { client_cn = \"good\"; permissions = [ \"*\" ]");
+    stage.master.start_and_wait();
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert!(!get_resuming(&stage, version));
+        assert!(get_resuming(&stage, version));
+    }
+    let file = stage.master.dir.join("data/session-ticket-keys.json");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    stage.master.kill();
+    stage.master.start_and_wait();
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert!(get_resuming(&stage, version), "{version}");
+    }
+    // A file that others may read is worth nothing any more.
+    assert!(stage.master.stop());
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    stage.master.start_and_wait();
+    stage.master.wait_log(&["warning", "may be read by others"]);
+    assert!(!get_resuming(&stage, "-tls1_3"));
+    assert!(get_resuming(&stage, "-tls1_3"));
+    // Tickets of another certificate are worth nothing, either.
+    stage.master.certify(&stage.authority);
+    stage.reload();
+    assert!(!get_resuming(&stage, "-tls1_3"));
+    assert!(stage.master.stop());
+}
+
+/// Asks the API by the certificate `good`, resuming the last session with this version when there
+/// is one; yields whether that was accepted.
+fn get_resuming(stage: &Stage, version: &str) -> bool {
+    let dir = stage.papers.path();
+    let session = dir.join(format!("session{version}"));
+    let mut command = Command::new("openssl");
+    command
+        .args(["s_client", "-ign_eof", version, "-cert", "good.crt"])
+        .args(["-key", "good.key", "-connect"])
+        .arg(format!("127.0.0.1:{}", stage.master.port))
+        .arg("-sess_out")
+        .arg(&session)
+        .current_dir(dir);
+    if session.exists() {
+        command.arg("-sess_in").arg(&session);
+    }
+    let mut client = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let request = b"GET /v1/status/ApiListener HTTP/1.1\r\nHost: master\r\n\
+        Accept: application/json\r\nConnection: close\r\n\r\n";
+    client.stdin.take().unwrap().write_all(request).unwrap();
+    let output = client.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("HTTP/1.1 200"),
+        "{text}\n{}",
+        stage.master.logs()
+    );
+    text.lines().any(|line| line.starts_with("Reused, "))
 }
 
 /// The cipher suite that `s_client` agrees on with the master; empty when they agree on none.

@@ -18,10 +18,16 @@ use rustls::{ClientConfig, DistinguishedName, ServerConfig, SignatureScheme};
 use rustls_pki_types::CertificateDer;
 
 use crate::ciphers::{self, Ciphers};
+use crate::dial::server_name;
 use crate::peer::PeerIdentity;
 use crate::pki::Untrusted;
 use crate::pki::{Certificate, Crl, PkiError, PrivateKey, Purpose, TrustAnchors, host_matches};
+use crate::sessions::SessionStore;
+use crate::tickets::{TicketKeys, Ticketer};
 use crate::verifier::{PROVIDER, SignaturesOnly};
+
+/// Of how many dialled peers to keep sessions when nobody says.
+const SERVERS_MAX: usize = 256;
 
 /// Why an identity can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +81,8 @@ pub struct TlsSettings {
     pub cipher_list: Option<String>,
     /// `tls_protocolmin`: `TLSv1.2` (default) or `TLSv1.3`.
     pub protocol_min: Option<String>,
-    /// How many sessions of dialled peers to keep for resumption; 256 when missing.
+    /// Of how many dialled peers to keep sessions, until [`Identity::keep_sessions_of`] says of
+    /// which ones; 256 when missing, 0 for none ever. It holds from the start on.
     pub client_sessions_max: Option<usize>,
 }
 
@@ -110,6 +117,10 @@ pub struct Identity {
     /// Held while the material is replaced: a new certificate and new settings may come at once,
     /// and neither may undo the other.
     replacing: Mutex<()>,
+    /// Behind the tickets for peers that dial us.
+    ticket_keys: OnceLock<Arc<TicketKeys>>,
+    /// Sessions with peers that are dialled; they outlive what is replaced.
+    sessions: OnceLock<Arc<SessionStore>>,
 }
 
 struct Material {
@@ -119,8 +130,17 @@ struct Material {
     provider: Arc<CryptoProvider>,
     ciphers: Ciphers,
     crl: ArcSwapOption<LoadedCrl>,
+    as_client: AsClient,
     server: OnceLock<Arc<ServerConfig>>,
     client: OnceLock<Arc<ClientConfig>>,
+}
+
+/// What sessions with dialled peers are tied to: the TLS library resumes none under another
+/// verifier or certificate than the same objects in memory.
+#[derive(Clone)]
+struct AsClient {
+    verifier: Arc<SignaturesOnly>,
+    certificate: Arc<OwnCertificate>,
 }
 
 struct LoadedCrl {
@@ -148,6 +168,41 @@ impl Identity {
         Ok(Self {
             current: ArcSwap::from_pointee(Material::new(parts, settings, None)?),
             replacing: Mutex::default(),
+            ticket_keys: OnceLock::new(),
+            sessions: OnceLock::new(),
+        })
+    }
+
+    /// Makes tickets for peers that dial us with these keys. Without, their keys end with the
+    /// identity.
+    #[must_use]
+    pub fn with_ticket_keys(mut self, keys: Arc<TicketKeys>) -> Self {
+        self.ticket_keys = OnceLock::from(keys);
+        self
+    }
+
+    /// Takes new keys for tickets into use when it is time, see [`TicketKeys::rotate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn rotate_ticket_keys(&self, now: Timestamp) -> Result<bool, PkiError> {
+        self.ticket_keys
+            .get()
+            .map_or(Ok(false), |keys| keys.rotate(now))
+    }
+
+    /// Keeps room for the sessions of all these dialled endpoints, and forgets those of others.
+    pub fn keep_sessions_of<'a>(&self, endpoints: impl IntoIterator<Item = &'a str>) {
+        if self.current.load().settings.client_sessions_max != Some(0) {
+            let names = endpoints.into_iter().map(server_name).collect();
+            self.sessions().keep(&names);
+        }
+    }
+
+    fn sessions(&self) -> &Arc<SessionStore> {
+        self.sessions.get_or_init(|| {
+            let servers_max = self.current.load().settings.client_sessions_max;
+            Arc::new(SessionStore::new(servers_max.unwrap_or(SERVERS_MAX)))
         })
     }
 
@@ -200,7 +255,8 @@ impl Identity {
     }
 
     /// Replaces certificate, key and trust; the settings stay, the revocation list with them.
-    /// Sessions of before are not resumed, so that each peer sees the new certificate.
+    /// When the own certificate is another one, sessions of before are not resumed, so that each
+    /// peer sees it.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -220,7 +276,14 @@ impl Identity {
         let before = self.current.load_full();
         let settings = settings.unwrap_or_else(|| before.settings.clone());
         let material = Material::new(parts, settings, Some(&before))?;
+        let sessions_end = !Arc::ptr_eq(
+            &material.as_client.certificate,
+            &before.as_client.certificate,
+        );
         self.current.store(Arc::new(material));
+        if sessions_end && let Some(sessions) = self.sessions.get() {
+            sessions.clear();
+        }
         Ok(())
     }
 
@@ -307,11 +370,18 @@ impl Identity {
     }
 
     pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {
-        self.current.load().server_config()
+        let keys = match self.ticket_keys.get() {
+            Some(keys) => Arc::clone(keys),
+            None => {
+                let keys = Arc::new(TicketKeys::in_memory()?);
+                Arc::clone(self.ticket_keys.get_or_init(|| keys))
+            }
+        };
+        self.current.load().server_config(keys)
     }
 
     pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, IdentityError> {
-        self.current.load().client_config()
+        self.current.load().client_config(|| self.sessions())
     }
 }
 
@@ -351,12 +421,28 @@ impl Material {
             .map(|(certificate, key)| certified_key(certificate, key, parts.anchors.as_ref()))
             .transpose()?
             .map(Arc::new);
+        let is_same_client = |before: &&Self| {
+            let chain = |key: &Option<Arc<CertifiedKey>>| key.as_ref().map(|key| key.cert.clone());
+            chain(&before.key) == chain(&key)
+                && before.settings.cipher_list == settings.cipher_list
+                && before.settings.protocol_min == settings.protocol_min
+        };
+        let as_client = match before.filter(is_same_client) {
+            Some(before) => before.as_client.clone(),
+            None => AsClient {
+                verifier: Arc::new(SignaturesOnly {
+                    known_authorities: Vec::new(),
+                }),
+                certificate: Arc::new(OwnCertificate(key.clone())),
+            },
+        };
         let material = Self {
             parts,
             key,
             provider,
             ciphers,
             crl: ArcSwapOption::empty(),
+            as_client,
             server: OnceLock::new(),
             client: OnceLock::new(),
             settings,
@@ -432,7 +518,7 @@ impl Material {
         result
     }
 
-    fn server_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {
+    fn server_config(&self, keys: Arc<TicketKeys>) -> Result<Arc<ServerConfig>, IdentityError> {
         if let Some(config) = self.server.get() {
             return Ok(config.clone());
         }
@@ -440,47 +526,58 @@ impl Material {
             .key
             .clone()
             .ok_or_else(|| IdentityError::Tls("a listener needs a certificate".into()))?;
+        let authorities = self
+            .parts
+            .anchors
+            .as_ref()
+            .map(TrustAnchors::certificates)
+            .unwrap_or_default();
+        let verifier = SignaturesOnly {
+            known_authorities: authorities
+                .iter()
+                .map(|certificate| DistinguishedName::from(certificate.subject_der().to_vec()))
+                .collect(),
+        };
+        let own = self.parts.own.as_ref().map(|own| &own.0);
+        let binding = own
+            .into_iter()
+            .chain(authorities)
+            .map(Certificate::fingerprint)
+            .collect::<String>();
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(self.ciphers.versions)
             .map_err(|error| IdentityError::Tls(error.to_string()))?
-            .with_client_cert_verifier(Arc::new(self.verifier()))
+            .with_client_cert_verifier(Arc::new(verifier))
             .with_cert_resolver(Arc::new(OwnCertificate(Some(key))));
         config.ignore_client_order = true;
         config.send_tls13_tickets = 1;
         // Sessions live in tickets on the peer's side, so idle peers cost no memory here.
-        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()
-            .map_err(|error| IdentityError::Tls(error.to_string()))?;
+        config.ticketer = Arc::new(Ticketer::new(keys, binding.into_bytes()));
         Ok(self.server.get_or_init(|| Arc::new(config)).clone())
     }
 
-    fn client_config(&self) -> Result<Arc<ClientConfig>, IdentityError> {
+    fn client_config<'a>(
+        &self,
+        sessions: impl FnOnce() -> &'a Arc<SessionStore>,
+    ) -> Result<Arc<ClientConfig>, IdentityError> {
         if let Some(config) = self.client.get() {
             return Ok(config.clone());
         }
+        let AsClient {
+            verifier,
+            certificate,
+        } = self.as_client.clone();
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(self.ciphers.versions)
             .map_err(|error| IdentityError::Tls(error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(self.verifier()))
-            .with_client_cert_resolver(Arc::new(OwnCertificate(self.key.clone())));
-        config.resumption = match self.settings.client_sessions_max.unwrap_or(256) {
-            0 => Resumption::disabled(),
-            sessions_max => Resumption::in_memory_sessions(sessions_max),
+            .with_custom_certificate_verifier(verifier)
+            .with_client_cert_resolver(certificate);
+        config.resumption = match self.settings.client_sessions_max {
+            Some(0) => Resumption::disabled(),
+            _ => Resumption::store(sessions().clone()),
         };
         Ok(self.client.get_or_init(|| Arc::new(config)).clone())
-    }
-
-    fn verifier(&self) -> SignaturesOnly {
-        let certificates = self
-            .parts
-            .anchors
-            .iter()
-            .flat_map(TrustAnchors::certificates);
-        SignaturesOnly {
-            known_authorities: certificates
-                .map(|certificate| DistinguishedName::from(certificate.subject_der().to_vec()))
-                .collect(),
-        }
     }
 }
 

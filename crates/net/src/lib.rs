@@ -9,6 +9,10 @@
 //! after each handshake, resumed ones included, and is up to the caller to act on. What the
 //! handshake does prove is that the peer holds the key of the certificate that it shows.
 //!
+//! *Resumption.* Peers that come back, in either direction, do so without a signature. Tickets for
+//! those that dial us are made with keys that outlive the process ([`TicketKeys`]); sessions with
+//! those that we dial end with it, because the TLS library cannot write them down.
+//!
 //! *What this crate never knows:* what a message means, what HTTP is, what is monitored. It reads
 //! no wall clock: the time is an argument.
 
@@ -26,6 +30,8 @@ mod listen;
 mod peer;
 pub mod pki;
 pub mod request;
+mod sessions;
+mod tickets;
 mod verifier;
 
 pub use accept::{Accepted, Gate, accept, accept_by_name};
@@ -38,3 +44,4 @@ pub use identity::{Identity, IdentityError, IdentityFiles, IdentityParts, TlsSet
 pub use lane::{Lane, LaneStatus};
 pub use listen::listen;
 pub use peer::PeerIdentity;
+pub use tickets::TicketKeys;

@@ -302,8 +302,13 @@ async fn icinga_saves_our_certificate() {
 
 /// A daemon of Icinga 2: endpoint `stock` in zone `child` of our zone. It dials us at `our_port`
 /// and listens at the port that is returned. Its data directory holds the authority's key, so it
-/// signs requests.
-fn start_daemon(directory: &Path, authority: &Authority, our_port: u16) -> (Group, u16) {
+/// signs requests. It speaks no version of TLS above the given one.
+fn start_daemon(
+    directory: &Path,
+    authority: &Authority,
+    our_port: u16,
+    version: &str,
+) -> (Group, u16) {
     let port = StdListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -363,6 +368,12 @@ fn start_daemon(directory: &Path, authority: &Authority, our_port: u16) -> (Grou
     ]);
     command.args(["-D", &format!("RunAsUser={}", id("-un"))]);
     command.args(["-D", &format!("RunAsGroup={}", id("-gn"))]);
+    let openssl = format!(
+        "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = it\n\
+         [it]\nMaxProtocol = {version}\n"
+    );
+    fs::write(directory.join("openssl.cnf"), openssl).unwrap();
+    command.env("OPENSSL_CONF", directory.join("openssl.cnf"));
     let log = fs::File::create(directory.join("out.txt")).unwrap();
     command.stdout(log.try_clone().unwrap()).stderr(log);
     (Group(command.spawn().unwrap()), port)
@@ -377,7 +388,7 @@ fn hello() -> Vec<u8> {
 }
 
 /// The daemon dials us; the answer to our Hello tells its version.
-async fn be_dialled(listener: &TcpListener, authority: &Authority) {
+async fn be_dialled(listener: &TcpListener, authority: &Authority, version: &str) {
     let master = authority.node("master");
     let accepted = accept_one(listener, &master, authority.now).await.unwrap();
     let Accepted::JsonRpc(connection) = accepted else {
@@ -385,6 +396,7 @@ async fn be_dialled(listener: &TcpListener, authority: &Authority) {
     };
     assert_eq!(connection.peer.verified_cn(), Some("stock"));
     assert_eq!(connection.tls.server_name.as_deref(), Some("master"));
+    assert_eq!(connection.tls.version, version);
     let (mut reader, mut writer) = connection.split(TRUSTED_BYTES_MAX);
     writer.send(&hello()).await.unwrap();
     let first = Message::from_bytes(&reader.next().await.unwrap().unwrap()).unwrap();
@@ -414,24 +426,33 @@ async fn is_taken_for_the_parent(connection: Connection) -> bool {
     true
 }
 
-/// Dials it until a session was resumed; the daemon must know us then as before.
-async fn dial_it(authority: &Authority, port: u16) {
+/// Dials it until a session was resumed, over a reload of our certificate; the daemon must know us
+/// each time as before.
+async fn dial_it(authority: &Authority, port: u16, version: &str) {
     let master = authority.node("master");
     let stock = DialTarget {
         hello: Some(hello()),
         ..target("stock", port)
     };
-    let (mut fresh, mut resumed) = (false, false);
-    while !resumed {
+    let (mut resumed, mut taken) = (Vec::new(), 0);
+    while taken < 4 {
         let connection = dial(&stock, &master, &Deadlines::default(), authority.now)
             .await
             .unwrap();
         assert_eq!(connection.peer.verified_cn(), Some("stock"));
-        let is_resumed = connection.tls.resumed;
-        fresh |= !is_resumed;
-        resumed = is_taken_for_the_parent(connection).await && is_resumed;
+        assert_eq!(connection.tls.version, version);
+        resumed.push(connection.tls.resumed);
+        if is_taken_for_the_parent(connection).await {
+            taken += 1;
+            master.keep_sessions_of(["stock"]);
+            let own = (master.certificate().unwrap(), master.key().unwrap());
+            master.replace(authority.parts(own)).unwrap();
+        }
     }
-    assert!(fresh, "the first one can't be resumed");
+    assert!(
+        !resumed[0] && resumed[1..].iter().all(|it| *it),
+        "{resumed:?}"
+    );
 
     let wrong = DialTarget {
         endpoint_name: "other".into(),
@@ -517,20 +538,22 @@ async fn with_a_living_icinga() {
     if !installed("icinga2") {
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
     let authority = Authority::like_icinga(real_now());
-    let (listener, our_port) = listener();
-    let (_daemon, port) = start_daemon(directory.path(), &authority, our_port);
-    let all = async {
-        be_dialled(&listener, &authority).await;
-        dial_it(&authority, port).await;
-        ask_it_for_certificates(&authority, port).await;
-    };
-    if tokio::time::timeout(Duration::from_secs(60), all)
-        .await
-        .is_err()
-    {
-        let log = fs::read_to_string(directory.path().join("out.txt")).unwrap();
-        panic!("no progress within a minute; the daemon says:\n{log}");
+    for version in ["TLSv1.3", "TLSv1.2"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (listener, our_port) = listener();
+        let (_daemon, port) = start_daemon(directory.path(), &authority, our_port, version);
+        let all = async {
+            be_dialled(&listener, &authority, version).await;
+            dial_it(&authority, port, version).await;
+            ask_it_for_certificates(&authority, port).await;
+        };
+        if tokio::time::timeout(Duration::from_secs(60), all)
+            .await
+            .is_err()
+        {
+            let log = fs::read_to_string(directory.path().join("out.txt")).unwrap();
+            panic!("no progress within a minute; the daemon says:\n{log}");
+        }
     }
 }

@@ -85,8 +85,13 @@ impl Certificates {
         }
     }
 
-    /// Deletes requests that nobody answered for a week.
+    /// Deletes requests that nobody answered for a week, and changes the keys of session tickets
+    /// when it is time. To be called every hour.
     pub(crate) fn clean_up(&self) {
+        if let Err(error) = self.0.identity.rotate_ticket_keys(clock::now()) {
+            tracing::warn!(target: "ApiListener", "cannot change the keys of session tickets: \
+                {error}");
+        }
         if let Err(error) = self.0.store.clean_up(clock::now()) {
             tracing::warn!(target: "ApiListener", "cannot clean up requests: {error}");
         }

@@ -8,12 +8,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bheka_api::Api;
 use bheka_model::{ConfigObject, Generation};
-use bheka_net::{Identity, IdentityFiles, IdentityParts, TlsSettings};
+use bheka_net::{Identity, IdentityFiles, IdentityParts, TicketKeys, TlsSettings};
 use bheka_value::Str;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::clock;
 use super::links::Dialler;
+use crate::paths::Paths;
 use crate::settings::Settings;
 
 /// What listens, or could.
@@ -70,6 +72,10 @@ impl Listener {
         generation: &Generation,
         settings: &Settings,
     ) -> anyhow::Result<()> {
+        let endpoints = generation.of_type("Endpoint");
+        let dialled = endpoints.filter(|it| it.optional("host").is_some());
+        self.identity
+            .keep_sessions_of(dialled.map(|it| it.name.as_str()));
         let Some(listener) = generation.of_type("ApiListener").next() else {
             if let Some(bound) = self.bound.take() {
                 bound.task.abort();
@@ -177,10 +183,17 @@ impl Listener {
 pub(crate) fn load_identity(
     listener: Option<&ConfigObject>,
     files: &IdentityFiles,
+    paths: &Paths,
 ) -> anyhow::Result<Arc<Identity>> {
+    let (keys, warning) = TicketKeys::open(&paths.ticket_keys_file(), clock::now())
+        .context("cannot make keys for session tickets")?;
+    if let Some(warning) = warning {
+        tracing::warn!(target: "ApiListener", "{warning}");
+    }
+    let keys = Arc::new(keys);
     let Some(listener) = listener else {
         let identity = Identity::anonymous().context("cannot set up TLS")?;
-        return Ok(Arc::new(identity));
+        return Ok(Arc::new(identity.with_ticket_keys(keys)));
     };
     let identity = Identity::load(files, tls_settings(listener)).with_context(|| {
         let folder = files
@@ -194,7 +207,7 @@ pub(crate) fn load_identity(
         )
     })?;
     tell_warnings(&identity);
-    Ok(Arc::new(identity))
+    Ok(Arc::new(identity.with_ticket_keys(keys)))
 }
 
 /// The settings of TLS that a listener asks for.

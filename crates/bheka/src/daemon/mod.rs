@@ -157,7 +157,7 @@ impl Daemon {
         let listener = generation.of_type("ApiListener").next().cloned();
         let node_name = node_name(&settings, &generation);
         let files = IdentityFiles::in_directory(&settings.paths.certs_dir(), &node_name);
-        let identity = listener::load_identity(listener.as_deref(), &files)?;
+        let identity = listener::load_identity(listener.as_deref(), &files, &settings.paths)?;
         let local_endpoint: Str = match &listener {
             Some(_) => identity.cn().map_or_else(|| node_name.clone(), Str::from),
             None => node_name.clone(),
