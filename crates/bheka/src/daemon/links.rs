@@ -15,7 +15,7 @@ use bheka_net::{
     Gate, HttpConnection, Identity, Lane, LaneStatus,
 };
 use bheka_value::Str;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
@@ -237,26 +237,22 @@ impl Dialler {
         }
     }
 
-    /// Accepts connections for as long as the task lives.
-    pub(crate) async fn listen(self, listener: TcpListener, api: Arc<bheka_api::Api>) {
-        loop {
-            self.0.gate.room().await;
-            match listener.accept().await {
-                Ok((tcp, address)) => {
-                    let _ = tcp.set_nodelay(true);
-                    let (this, api) = (self.clone(), Arc::clone(&api));
-                    tokio::spawn(async move {
-                        this.accept(tcp, api).await;
-                        tracing::trace!(target: "ApiListener", "{address} is done");
-                    });
-                }
-                Err(error) => {
-                    // Out of descriptors, most likely: those in use must not suffer, so wait.
-                    tracing::error!(target: "ApiListener", "Cannot accept new connection: {error}");
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
+    /// What bounds connections that have not shown yet what they are.
+    pub(crate) fn gate(&self) -> Gate {
+        self.0.gate.clone()
+    }
+
+    /// Serves a connection that was accepted, in a task of its own.
+    pub(crate) fn welcome(&self, tcp: TcpStream, api: &Arc<bheka_api::Api>) {
+        let _ = tcp.set_nodelay(true);
+        let (this, api) = (self.clone(), Arc::clone(api));
+        self.0.runtime.spawn(async move {
+            let address = tcp.peer_addr();
+            this.accept(tcp, api).await;
+            if let Ok(address) = address {
+                tracing::trace!(target: "ApiListener", "{address} is done");
             }
-        }
+        });
     }
 
     async fn accept(&self, tcp: TcpStream, api: Arc<bheka_api::Api>) {

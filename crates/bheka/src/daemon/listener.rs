@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bheka_api::Api;
 use bheka_model::{ConfigObject, Generation};
-use bheka_net::{Identity, IdentityFiles, IdentityParts, TicketKeys, TlsSettings};
+use bheka_net::{Gate, Identity, IdentityFiles, IdentityParts, TicketKeys, TlsSettings};
 use bheka_value::Str;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::clock;
@@ -32,7 +33,16 @@ pub(crate) struct Listener {
 
 struct Bound {
     address: Address,
+    stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+}
+
+impl Bound {
+    /// Accepts what has knocked already, and closes the socket. Done when it is closed.
+    async fn close(self) {
+        drop(self.stop);
+        let _ = self.task.await;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -78,9 +88,9 @@ impl Listener {
             .keep_sessions_of(dialled.map(|it| it.name.as_str()));
         let Some(listener) = generation.of_type("ApiListener").next() else {
             if let Some(bound) = self.bound.take() {
-                bound.task.abort();
-                tracing::info!(target: "ApiListener", "Stopped listening on port {}",
-                    bound.address.port);
+                let port = bound.address.port;
+                bound.close().await;
+                tracing::info!(target: "ApiListener", "Stopped listening on port {port}");
                 remove_api_state(settings);
             }
             return Ok(());
@@ -101,11 +111,25 @@ impl Listener {
         tracing::info!(target: "ApiListener", "Started new listener on '[{}]:{}'", local.ip(),
             local.port());
         write_api_state(settings, &local);
-        let task = tokio::spawn(self.dialler.clone().listen(socket, Arc::clone(&self.api)));
-        if let Some(before) = self.bound.replace(Bound { address, task }) {
-            before.task.abort();
+        let now = self.serve(socket, address);
+        if let Some(before) = self.bound.replace(now) {
+            // The new one is there first, so that who is turned away at the old one finds it.
+            before.close().await;
         }
         Ok(())
+    }
+
+    fn serve(&self, socket: TcpListener, address: Address) -> Bound {
+        let (stop, stopped) = oneshot::channel();
+        let (dialler, api) = (self.dialler.clone(), Arc::clone(&self.api));
+        let gate = dialler.gate();
+        let welcome = move |tcp| dialler.welcome(tcp, &api);
+        let task = tokio::spawn(accept_until(stopped, socket, gate, welcome));
+        Bound {
+            address,
+            stop,
+            task,
+        }
     }
 
     /// Binds an address. One that overlaps the present one (all addresses instead of one, the
@@ -121,19 +145,13 @@ impl Listener {
             && overlaps
             && let Some(before) = self.bound.take()
         {
-            before.task.abort();
-            // Done when the task is gone, and its socket with it.
-            let _ = before.task.await;
+            let address_before = before.address.clone();
+            before.close().await;
             bound = listen(address);
             if bound.is_err()
-                && let Ok(socket) = listen(&before.address)
+                && let Ok(socket) = listen(&address_before)
             {
-                let api = Arc::clone(&self.api);
-                let task = tokio::spawn(self.dialler.clone().listen(socket, api));
-                self.bound = Some(Bound {
-                    address: before.address,
-                    task,
-                });
+                self.bound = Some(self.serve(socket, address_before));
             }
         }
         bound.with_context(|| {
@@ -175,6 +193,53 @@ impl Listener {
         }
     }
 }
+
+/// Accepts connections until the other end of `stopped` is gone. Then those are accepted that wait in
+/// the socket's queue: closing it would reset them, although their peers believe to be connected.
+async fn accept_until(
+    mut stopped: oneshot::Receiver<()>,
+    listener: TcpListener,
+    gate: Gate,
+    welcome: impl Fn(TcpStream),
+) {
+    loop {
+        let next = async {
+            gate.room().await;
+            listener.accept().await
+        };
+        let accepted = tokio::select! {
+            _ = &mut stopped => break,
+            accepted = next => accepted,
+        };
+        match accepted {
+            Ok((tcp, _)) => welcome(tcp),
+            Err(error) => {
+                // Out of descriptors, most likely: those in use must not suffer, so wait.
+                tracing::error!(target: "ApiListener", "Cannot accept new connection: {error}");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+    // What the runtime knows of the socket may be late, so the system is asked. It does not block.
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    for _ in 0..WAITING_MAX {
+        let Ok((tcp, _)) = listener.accept() else {
+            return;
+        };
+        if let Ok(tcp) = tcp
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(tcp))
+        {
+            welcome(tcp);
+        }
+    }
+}
+
+/// Connections that are accepted from a socket that is to be closed: more than its queue holds, and
+/// not for ever.
+const WAITING_MAX: usize = 8192;
 
 /// The identity for a generation: its listener's, or none.
 ///
@@ -286,4 +351,31 @@ fn write_api_state(settings: &Settings, address: &std::net::SocketAddr) {
 /// Removes what [`Listener::apply`] wrote.
 pub(crate) fn remove_api_state(settings: &Settings) {
     let _ = std::fs::remove_file(settings.paths.cache_dir.join("api-state.json"));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_at_a_socket_that_is_closed_gets_in() {
+        let socket = bheka_net::listen(Some("127.0.0.1"), 0).unwrap();
+        let address = socket.local_addr().unwrap();
+        // Nobody accepts yet: all of them wait in the queue of the socket.
+        let knocking: Vec<_> = (0..50)
+            .map(|_| std::net::TcpStream::connect(address).unwrap())
+            .collect();
+        let welcomed = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&welcomed);
+        let (stop, stopped) = oneshot::channel();
+        drop(stop);
+        let welcome = move |_tcp| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
+        accept_until(stopped, socket, Gate::default(), welcome).await;
+        assert_eq!(welcomed.load(Ordering::Relaxed), knocking.len());
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
 }
