@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
-use rustix::process::{Pid, Signal, kill_process_group, setpriority_pgrp};
+use rustix::process::{
+    Pid, Resource, Signal, getrlimit, kill_process_group, prlimit, setpriority_pgrp,
+};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
@@ -41,6 +43,9 @@ pub struct Spec {
     /// The priority of its process group: 0 leaves it as it is, 19 is the lowest. Icinga 2 runs
     /// check plugins at 5.
     pub nice: i32,
+    /// How many files it may open (its soft limit); `None` leaves it that of this process. Set a
+    /// moment after the start, as there is no way to do so before that does not fork.
+    pub open_files: Option<u64>,
     /// Whether what it leaves behind may live on when it ended by itself: event handlers start
     /// daemons. Otherwise what still holds its output [`LINGER`] later is killed, so that nothing
     /// piles up when a check forks and forgets. What detached itself with its output elsewhere
@@ -58,6 +63,7 @@ impl Spec {
             timeout: Duration::from_secs(60),
             output_bytes_max: OUTPUT_BYTES_MAX,
             nice: 0,
+            open_files: None,
             leave_children: false,
         }
     }
@@ -100,6 +106,9 @@ pub async fn run(spec: Spec, cancel: impl Future<Output = ()>) -> Outcome {
     let mut group = Group::of(&child);
     if spec.nice != 0 {
         group.set_niceness(spec.nice);
+    }
+    if let Some(files) = spec.open_files {
+        group.set_open_files(files);
     }
     let (exit, progress) = attend(child, output, &mut group, &spec, begun, cancel).await;
     finish(exit, progress, pid)
@@ -288,6 +297,15 @@ impl Group {
         if let Some(pid) = self.0 {
             // Raising one's niceness is always allowed; failure means that the group is gone.
             let _ = setpriority_pgrp(Some(pid), niceness);
+        }
+    }
+
+    fn set_open_files(&self, files: u64) {
+        if let Some(pid) = self.0 {
+            let mut limit = getrlimit(Resource::Nofile);
+            limit.current = Some(limit.maximum.map_or(files, |maximum| files.min(maximum)));
+            // It may be gone, or run as another user already: then it keeps what it has.
+            let _ = prlimit(Some(pid), Resource::Nofile, limit);
         }
     }
 

@@ -261,3 +261,13 @@ async fn many_at_once_leave_no_zombies() {
         assert!(!Path::new(&format!("/proc/{}", outcome.pid.expect("pid"))).exists());
     }
 }
+
+#[tokio::test]
+async fn the_limit_of_open_files_can_be_set() {
+    let mut spec = shell("sleep 0.3; ulimit -Sn; ulimit -Hn");
+    spec.open_files = Some(77);
+    let text = text(&finished(spec).await);
+    let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let hard = hard.map_or_else(|| "unlimited".to_owned(), |hard| hard.to_string());
+    assert_eq!(text, format!("77\n{hard}\n"));
+}

@@ -37,7 +37,7 @@ pub use input::{
     Saved, Severity, Surroundings, ZoneNumbers,
 };
 pub use macros::MacroError;
-pub use monitor::Monitor;
+pub use monitor::{Monitor, concurrent_checks_max};
 pub use output::{PluginOutput, conclude, split_output, split_performance_data, state_of};
 pub use perfdata::{Perfdata, PerfdataError};
 pub use period::is_inside_period;

@@ -474,24 +474,30 @@ fn sdbm(text: &str) -> u64 {
     })
 }
 
+/// How many checks run at the same time at most: `concurrent_checks` of the CheckerComponent, else
+/// `MaxConcurrentChecks`, else 512.
+#[must_use]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn read_switches(generation: &Generation) -> Switches {
-    let application = generation.of_type("IcingaApplication").next();
-    let switch = |name: &str| application.is_none_or(|object| object.boolean(name));
-    let limit = generation
+pub fn concurrent_checks_max(generation: &Generation) -> usize {
+    generation
         .of_type("CheckerComponent")
         .filter_map(|checker| checker.attributes.get("concurrent_checks")?.as_number())
         .next()
         .or_else(|| generation.globals.get("MaxConcurrentChecks")?.to_number())
         .filter(|limit| *limit >= 1.0)
-        .map_or(CONCURRENT_CHECKS_MAX, |limit| limit.min(1e6) as usize);
+        .map_or(CONCURRENT_CHECKS_MAX, |limit| limit.min(1e6) as usize)
+}
+
+fn read_switches(generation: &Generation) -> Switches {
+    let application = generation.of_type("IcingaApplication").next();
+    let switch = |name: &str| application.is_none_or(|object| object.boolean(name));
     Switches {
         host_checks: switch("enable_host_checks"),
         service_checks: switch("enable_service_checks"),
         event_handlers: switch("enable_event_handlers"),
         flapping: switch("enable_flapping"),
         checker: generation.count("CheckerComponent") > 0,
-        concurrent_max: limit,
+        concurrent_max: concurrent_checks_max(generation),
         accept_commands: generation
             .of_type("ApiListener")
             .next()

@@ -27,6 +27,7 @@ pub(crate) struct InForce {
     pub(crate) jobs: Jobs,
     pub(crate) dialler: Dialler,
     pub(crate) certificates: Certificates,
+    pub(crate) local_endpoint: Str,
     pub(crate) listener: Option<Listener>,
     pub(crate) templates: Arc<ArcSwap<Vec<(Str, Template)>>>,
     pub(crate) globals: Arc<ArcSwapOption<Globals>>,

@@ -10,6 +10,7 @@ mod detach;
 mod facts;
 mod in_force;
 mod job;
+pub(crate) mod limits;
 mod links;
 pub(crate) mod listener;
 mod logging;
@@ -99,8 +100,8 @@ pub(crate) fn run(settings: Settings, options: DaemonOptions) -> anyhow::Result<
         .thread_name("bheka-io")
         .build()
         .context("cannot start the runtime for input and output")?;
-    raise_descriptor_limit();
-    let code = runtime.block_on(start(settings, options));
+    let plugin_files = limits::raise();
+    let code = runtime.block_on(start(settings, options, plugin_files));
     // What still runs in the background may not hold up the end.
     runtime.shutdown_timeout(Duration::from_secs(2));
     drop(pid_file);
@@ -109,7 +110,11 @@ pub(crate) fn run(settings: Settings, options: DaemonOptions) -> anyhow::Result<
 
 /// Loads the configuration and serves. Signals are caught before anything is loaded: a SIGHUP
 /// meanwhile is worked off afterwards instead of ending the process.
-async fn start(settings: Settings, options: DaemonOptions) -> anyhow::Result<ExitCode> {
+async fn start(
+    settings: Settings,
+    options: DaemonOptions,
+    plugin_files: Option<u64>,
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let loading = {
         let (settings, options) = (settings.clone(), options.clone());
@@ -124,7 +129,7 @@ async fn start(settings: Settings, options: DaemonOptions) -> anyhow::Result<Exi
         }
     };
     match loaded {
-        Ok(loaded) => Daemon::serve(settings, options, loaded, signals).await,
+        Ok(loaded) => Daemon::serve(settings, options, loaded, signals, plugin_files).await,
         Err(_) => Ok(ExitCode::FAILURE),
     }
 }
@@ -145,6 +150,7 @@ impl Daemon {
         options: DaemonOptions,
         loaded: config::Loaded,
         mut signals: Signals,
+        plugin_files: Option<u64>,
     ) -> anyhow::Result<ExitCode> {
         let program_start = clock::now();
         let generation = Arc::new(loaded.generation);
@@ -170,6 +176,8 @@ impl Daemon {
                 files.certificate.display()
             );
         }
+        let need = limits::needed(&generation, &local_endpoint);
+        need.judge(limits::limit()).admit()?;
         let dialler = Dialler::new(
             jobs.clone(),
             runtime.clone(),
@@ -197,6 +205,7 @@ impl Daemon {
             certificates: &certificates,
             local_endpoint: &local_endpoint,
             node_name: &node_name,
+            plugin_files,
             reloader: &reloader,
             program_start,
         })?;
@@ -207,6 +216,7 @@ impl Daemon {
             jobs: jobs.clone(),
             dialler: dialler.clone(),
             certificates: certificates.clone(),
+            local_endpoint,
             listener: None,
             templates,
             globals: Arc::default(),
@@ -282,13 +292,17 @@ impl Daemon {
         let mut hourly = tokio::time::interval(Duration::from_secs(3600));
         let mut watchdog = tokio::time::interval(watchdog_interval());
         let mut reloads = std::pin::pin!(worker.run());
+        let mut descriptors = limits::Gauge::default();
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return,
                 _ = signals.interrupt.recv() => return,
                 () = self.told_to_end.notified() => return,
                 never = &mut reloads => match never {},
-                _ = watchdog.tick() => self.feed_watchdog(),
+                _ = watchdog.tick() => {
+                    self.feed_watchdog();
+                    descriptors.look();
+                }
                 _ = signals.hangup.recv() => {
                     tracing::info!(target: "Application", "Received HUP signal, reloading the \
                         configuration; connections and checks go on");
@@ -361,6 +375,7 @@ struct CoreParts<'a> {
     certificates: &'a Certificates,
     local_endpoint: &'a Str,
     node_name: &'a Str,
+    plugin_files: Option<u64>,
     reloader: &'a Reloader,
     program_start: Timestamp,
 }
@@ -420,7 +435,12 @@ fn start_core(parts: CoreParts<'_>) -> anyhow::Result<ReadyCore> {
         cluster,
         board: Arc::clone(parts.board),
         figures: Arc::clone(parts.figures),
-        runner: Runner::new(parts.jobs.clone(), parts.runtime.clone(), parts.ending),
+        runner: Runner::new(
+            parts.jobs.clone(),
+            parts.runtime.clone(),
+            parts.ending,
+            parts.plugin_files,
+        ),
         dialler: parts.dialler.clone(),
         certificates: parts.certificates.clone(),
         replay,
@@ -467,18 +487,6 @@ fn node_name(settings: &Settings, generation: &Generation) -> Str {
     generation
         .global_string("NodeName")
         .unwrap_or_else(|| settings.node_name().into())
-}
-
-/// Every connection takes a descriptor: as many as the system lets this process have.
-pub(crate) fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit) {
-            tracing::warn!(target: "Application", "cannot raise the limit of open files: {error}");
-        }
-    }
 }
 
 fn notify(states: &[sd_notify::NotifyState<'_>]) {

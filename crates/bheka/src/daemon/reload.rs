@@ -27,7 +27,7 @@ use tokio::sync::{Notify, oneshot};
 use super::in_force::InForce;
 use super::job::Job;
 use super::memory::MemoryWatch;
-use super::{clock, config_sync, notify, notify_reloading};
+use super::{clock, config_sync, limits, notify, notify_reloading};
 use crate::config::{self, Plan};
 use crate::log::{Record, Severity};
 
@@ -364,6 +364,7 @@ impl Worker {
         let in_force = &self.in_force;
         let (settings, options) = (in_force.settings.clone(), in_force.options.clone());
         let before = in_force.board.generation();
+        let local_endpoint = in_force.local_endpoint.clone();
         let staged = staged.map(|staged| staged.folder.clone());
         let number = self.generations;
         let mut loading = apart(move |threads| {
@@ -377,6 +378,11 @@ impl Worker {
             let begun = Instant::now();
             let generation = Arc::new(loaded.generation);
             let diff = before.diff(&generation);
+            let need = limits::needed(&generation, &local_endpoint);
+            if let Err(error) = need.judge(limits::limit()).admit() {
+                loaded.globals.retire();
+                return Err(error);
+            }
             if plan.staged.is_some()
                 && let Err(error) = config_sync::promote(&settings.paths)
             {

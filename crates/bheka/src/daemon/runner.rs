@@ -14,19 +14,23 @@ pub(crate) struct Runner {
     jobs: Jobs,
     runtime: tokio::runtime::Handle,
     ending: watch::Receiver<bool>,
+    open_files: Option<u64>,
 }
 
 impl Runner {
-    /// A runner that reports to the core; all its processes are ended when `ending` says true.
+    /// A runner that reports to the core; all its processes are ended when `ending` says true. They
+    /// may open so many files, when the daemon has raised that limit for itself.
     pub(crate) fn new(
         jobs: Jobs,
         runtime: tokio::runtime::Handle,
         ending: watch::Receiver<bool>,
+        open_files: Option<u64>,
     ) -> Self {
         Self {
             jobs,
             runtime,
             ending,
+            open_files,
         }
     }
 
@@ -34,9 +38,11 @@ impl Runner {
     pub(crate) fn start(&self, line: CommandLine) {
         let jobs = self.jobs.clone();
         let mut ending = self.ending.clone();
+        let open_files = self.open_files;
         self.runtime.spawn(async move {
             let mut spec = Spec::new(line.argv);
             spec.env = line.env;
+            spec.open_files = open_files;
             // The monitor's number may come from a configuration: nothing absurd reaches Duration.
             let seconds = line.timeout_s.clamp(0.001, 31_536_000.0);
             spec.timeout = std::time::Duration::from_secs_f64(seconds);

@@ -53,7 +53,7 @@ pub(crate) fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     if options.agents == 0 || options.agents > AGENTS_MAX {
         bail!("--agents takes a number from 1 to {AGENTS_MAX}");
     }
-    crate::daemon::raise_descriptor_limit();
+    crate::daemon::limits::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
