@@ -36,7 +36,6 @@ pub(super) fn eval_assign(
     let Some(place) = resolve(frame, target, true, bound)? else {
         return Err(Fault::script("Expression cannot be assigned to.").into());
     };
-    warn_implicit_global(frame, operator, target, &place, expr, bound);
     let mut new = eval(frame, value)?;
     if let Some(operator) = binary_of(operator) {
         let old = access::get_field(frame.run, &place.parent, &place.index)?;
@@ -52,6 +51,8 @@ pub(super) fn eval_assign(
         new = new.deep_clone();
     }
     store(frame, &place, new)?;
+    // What could not be set was not set implicitly.
+    warn_implicit_global(frame, operator, target, &place, expr, bound);
     if let (Some(hints), Some(path)) = (frame.hints, place.path) {
         let location = frame.location(expr.span);
         let operator = symbol(operator);
