@@ -227,6 +227,7 @@ const CONFIGURATION: &[&str] = &[
     "PidPath",
     "PkgDataDir",
     "PrefixDir",
+    "ProgramData",
     "RLimitFiles",
     "RLimitProcesses",
     "RLimitStack",

@@ -323,6 +323,9 @@ fn validation_lists_and_variables_are_icinga2s() {
     assert_eq!(get("NodeName"), "node\n");
     assert!(get("Sample").starts_with("{\n\ta = 1.500000\n"));
     assert_eq!(get("Nothing"), "\n");
+    // What belongs to System.Configuration is no variable.
+    let listed = ours.bheka(&["variable", "list"]);
+    assert!(listed.has("NodeName = node") && !listed.has("ProgramData = "));
     if !has_icinga2("validation_lists_and_variables_are_icinga2s") {
         return;
     }
