@@ -51,6 +51,7 @@ pub(crate) fn handle(
         session: params.last_text("session"),
         command: params.last_text("command"),
         sandboxed,
+        diagnostics: params.last("diagnostics").is_true(),
     };
     let globals = snapshot.backend.globals();
     let Some(globals) = globals else {
@@ -76,6 +77,8 @@ struct Request {
     session: Str,
     command: Str,
     sandboxed: bool,
+    /// Whether the client wants to know of an error what Icinga 2 does not tell.
+    diagnostics: bool,
 }
 
 fn execute(
@@ -104,7 +107,7 @@ fn execute(
                 ("status", Value::string(TooLarge::TEXT)),
             ]),
         },
-        Err(error) => complaint(&console, &request.command, &error),
+        Err(error) => complaint(&console, request, &error),
     };
     drop(console);
     let mut writer = ResultsWriter::new(params)?;
@@ -133,7 +136,8 @@ fn complete(session: &Session, request: &Request, params: &Params) -> Handled {
 }
 
 /// What is wrong with a script: the text with a mark below it, and the place apart.
-fn complaint(console: &Console, command: &str, error: &LangDiagnostic) -> Value {
+fn complaint(console: &Console, request: &Request, error: &LangDiagnostic) -> Value {
+    let command = request.command.as_str();
     let incomplete = error.is_syntax && Console::lacks_an_end(command);
     let mut entries = vec![
         ("code", Value::Number(500.0)),
@@ -150,7 +154,22 @@ fn complaint(console: &Console, command: &str, error: &LangDiagnostic) -> Value 
         entries.push(("debug_info", debug_info(place, &columns)));
     }
     entries.push(("status", Value::from(status)));
+    if request.diagnostics {
+        entries.push(("diagnostic", diagnostic(error)));
+    }
     Value::dictionary(entries)
+}
+
+/// What helps to mend an error, under the names of the findings of `daemon -C`.
+fn diagnostic(error: &LangDiagnostic) -> Value {
+    let texts = |texts: &[String]| Value::array(texts.iter().map(|it| Value::string(it.as_str())));
+    let excerpt = error.excerpt.as_deref().map(Value::string);
+    Value::dictionary([
+        ("code", Value::string(error.advice.code)),
+        ("excerpt", excerpt.unwrap_or_default()),
+        ("notes", texts(&error.advice.notes)),
+        ("suggestions", texts(&error.advice.suggestions)),
+    ])
 }
 
 /// The whole text behind its name, and carets below its last line: columns count from there.

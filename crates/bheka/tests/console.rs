@@ -232,6 +232,101 @@ fn a_pipe_is_answered_as_by_icinga2() {
     assert!(text.contains("Assignments are not allowed in sandbox mode.\n<2> => 2\n2.000000"));
 }
 
+/// Who waits in vain presses Ctrl-C, and goes on.
+#[test]
+fn an_evaluation_can_be_interrupted() {
+    for script in [
+        "while (true) { }",
+        "function f(n) { if (n > 0) { f(n - 1); f(n - 1) } }; f(60)",
+        "sleep(40); sleep(40)",
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let mut terminal = Terminal::open(home.path(), &[]);
+        terminal.expect("<1> => ");
+        terminal.press(&format!("{script}\r"));
+        let process = rustix::process::Pid::from_child(&terminal.child);
+        let shown = Arc::clone(&terminal.screen);
+        wait_for(
+            "the end of the evaluation",
+            || shown.lock().unwrap().clone(),
+            || {
+                // The terminal is none of the child's own, which would turn the key into this.
+                rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+                let text = shown.lock().unwrap();
+                text.contains("Evaluation was interrupted.").then_some(())
+            },
+        );
+        terminal.expect("<2> => ");
+        terminal.press("1 + 1\r");
+        terminal.expect("2.000000\r\n");
+        terminal.press("\u{4}");
+        assert!(terminal.expect_end());
+    }
+}
+
+/// What the log takes, and places of warnings, are those of Icinga 2's console.
+#[test]
+fn what_scripts_log_is_shown_as_by_icinga2() {
+    let script = "log(LogDebug, \"a\", \"b\")\nlog(LogNotice, \"a\", \"b\")\nlog(\"c\")\n\
+                  const C = 5\nC = 6\nC\nconst C = 7\nC\n";
+    let (_, text) = pipe(Program::Bheka, &[], script);
+    let warning = "warning/Value for constant 'C' was modified. This behaviour is deprecated.\n\
+                   Location: in <7>: 1:1-1:11\nnull\n";
+    assert!(text.contains(warning), "{text}");
+    assert!(
+        !text.contains("implicitly") && !text.contains("a: b"),
+        "{text}"
+    );
+    if has_icinga2("what_scripts_log_is_shown_as_by_icinga2") {
+        let (_, theirs) = pipe(Program::Icinga2, &[], script);
+        // It counts columns from 0, and has no lines of a file to show behind a colon.
+        let theirs = theirs.replace("1:0-1:10: ", "1:1-1:11");
+        assert_eq!(text, theirs);
+    }
+    let loud = evaluate_here(&["-x", "debug", "-e", "log(LogDebug, \"a\", \"b\")"]);
+    assert_eq!(loud, "debug/a: b\nnull\n");
+}
+
+/// The lines of a file that an input includes stand there, as with `daemon -C`.
+#[test]
+fn errors_in_included_files_show_their_lines() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("inc.conf");
+    std::fs::write(&file, "var x = 1\nx = nope + 1\n").unwrap();
+    let name = file.display();
+    let script = format!("include \"{name}\"");
+    let text = evaluate_here(&["-e", &script]);
+    let expected = format!(
+        "Location: in {name}: 2:5-2:8\n{name}(1): var x = 1\n{name}(2): x = nope + 1\n{}^^^^\n\
+         {name}(3): \nError while evaluating expression: Tried to access undefined script variable \
+         'nope'\n",
+        " ".repeat(name.to_string().len() + 9)
+    );
+    assert_eq!(text, expected);
+    if has_icinga2("errors_in_included_files_show_their_lines") {
+        let mut command = Command::new(Program::Icinga2.path());
+        let output = command.args(["console", "-e", &script]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    }
+}
+
+/// Whoever asks for JSON gets nothing else.
+#[test]
+fn every_refusal_is_json_for_tools() {
+    for (arguments, code) in [
+        (&["--file", "/nope"][..], "unreadable-file"),
+        (&["--file", "/nope", "--syntax-only"], "unreadable-file"),
+        (&["--eval", "1 +", "--syntax-only"], "syntax"),
+        (&["--eval", "1", "--connect", "nowhere"], "unreachable"),
+    ] {
+        let text = evaluate_here(&[&["--format", "json"], arguments].concat());
+        let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(found["code"], code, "{text}");
+    }
+    let right = evaluate_here(&["--format", "json", "--eval", "1", "--syntax-only"]);
+    assert_eq!(right, "{\"type\":\"value\",\"value\":true}\n");
+}
+
 #[test]
 fn an_expression_wins_over_a_file() {
     let place = tempfile::tempdir().unwrap();
@@ -297,33 +392,66 @@ const EXPRESSIONS: &[&str] = &[
     "",
 ];
 
+/// What the console says of an expression that is evaluated here.
+fn evaluate_here(arguments: &[&str]) -> String {
+    let mut command = Command::new(Program::Bheka.path());
+    let command = command.arg("console").args(arguments).stdin(Stdio::null());
+    String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned()
+}
+
 /// Both programs' consoles in a node of one of them.
 fn consoles_in(node: &Node) {
     let user = "root:secret";
     for expression in EXPRESSIONS {
         let ours = evaluate(Program::Bheka, node, user, &["--eval", expression]);
-        // 2.13.6 prints a mark of its own before the text, which has one, and an empty line at last.
-        // It takes an empty expression for none.
+        // 2.13.6 takes an empty expression for none.
         if expression.is_empty() {
             assert_eq!(ours, (true, "null\n".to_owned()));
             continue;
         }
         let theirs = evaluate(Program::Icinga2, node, user, &["--eval", expression]);
-        let text = theirs.1.trim_end();
-        let text = match text.find('<') {
-            Some(start) if !theirs.0 => &text[start..],
-            _ => text,
-        };
-        assert_eq!(ours, (theirs.0, format!("{text}\n")), "{expression}");
+        assert_eq!(ours.0, theirs.0, "{expression}");
+        if ours.0 {
+            assert_eq!(ours.1.trim_end(), theirs.1.trim_end(), "{expression}");
+            continue;
+        }
+        // It shows the text twice; here an error looks as it does without a node.
+        let message = |text: &str| text.trim_end().lines().last().map(str::to_owned);
+        assert_eq!(message(&ours.1), message(&theirs.1), "{expression}");
+        if !expression.contains("get_host") {
+            assert_eq!(ours.1, evaluate_here(&["--eval", expression]));
+        }
     }
     let sandboxed = ["--sandbox", "--eval", "get_host(\"h\")"];
     let (good, text) = evaluate(Program::Bheka, node, user, &sandboxed);
     assert!(!good && text.ends_with("Function is not marked as safe for sandbox mode.\n"));
-    for (user, status) in [("root:wrong", "Unauthorized"), ("noc:secret", "Not Found")] {
+    for (user, status) in [
+        ("root:wrong", "Code: Unauthorized"),
+        ("noc:secret", "lacks the permission 'console'"),
+    ] {
         let ours = evaluate(Program::Bheka, node, user, &["--eval", "1"]);
-        let theirs = evaluate(Program::Icinga2, node, user, &["--eval", "1"]);
-        assert_eq!(ours, theirs);
-        assert!(ours.1.contains(status), "{ours:?}");
+        assert!(!ours.0 && ours.1.contains(status), "{ours:?}");
+    }
+    // For tools: the place, and what helps when the node is ours.
+    let finding = |arguments: &[&str]| {
+        let (_, text) = evaluate(Program::Bheka, node, user, arguments);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let script = "var host = 1\nhots";
+    let found = finding(&["--format", "json", "--eval", script]);
+    assert_eq!(
+        (&found["line"], &found["column"]),
+        (&2.into(), &1.into()),
+        "{found}"
+    );
+    assert_eq!(found["file"], "<1>");
+    if node.program == Program::Bheka {
+        let here = evaluate_here(&["--format", "json", "--eval", script]);
+        assert_eq!(
+            found,
+            serde_json::from_str::<serde_json::Value>(&here).unwrap()
+        );
+        assert_eq!(found["code"], "undefined-variable");
     }
     let url = format!("https://127.0.0.1:{}/", node.port);
     let mut command = Command::new(Program::Bheka.path());
@@ -344,8 +472,13 @@ fn talk_in(node: &Node) {
         let (good, text) = pipe(program, &["--connect", &url], TALK_THERE);
         assert!(good, "{text}");
         assert!(text.contains("{\n\ta = \"Linux\"\n}\n"), "{text}");
-        assert!(text.contains("throw \"q\"\n     ^^^^^^^^^\nq\n"), "{text}");
-        assert!(text.contains("function f() { x.y.z() }\n"), "{text}");
+        if program == Program::Bheka {
+            // The inputs have the numbers that they have here, and functions are shown.
+            let thrown = "<3> => throw \"q\"\n       ^^^^^^^^^\nq\n";
+            assert!(text.contains(thrown), "{text}");
+            let called = "<6> => f()\n<5>: function f() { x.y.z() }\n                    ^^^^^^^\n";
+            assert!(text.contains(called), "{text}");
+        }
         assert!(text.contains("\n2.000000\n"), "{text}");
     }
     let home = tempfile::tempdir().unwrap();

@@ -326,6 +326,111 @@ pub(crate) fn is_incomplete_there(text: &str) -> bool {
     ends_too_early(text) == Some(Open::Counted)
 }
 
+/// An input that comes line by line. Each line is parsed with all before it, as long as that costs
+/// little: then an error is told in the line that has it. Of a long input only the brackets are
+/// counted, so that the work grows with its length and not with the square of it.
+#[derive(Debug, Default)]
+pub struct Unfinished {
+    text: String,
+    /// Bytes that were parsed so far.
+    parsed: usize,
+    /// The length of the text when it was parsed last.
+    parsed_at: usize,
+    /// Brackets that are open.
+    depth: usize,
+    within: Within,
+}
+
+/// What the end of a line lies in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Within {
+    #[default]
+    Code,
+    Comment,
+    /// `{{{`
+    Braces,
+}
+
+/// Bytes that may be parsed of an input while it comes in, whatever its length.
+const PARSED_MAX: usize = 256 << 10;
+
+impl Unfinished {
+    /// Adds a line; whether more lines can make the input right.
+    pub fn add(&mut self, line: &str) -> bool {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(line);
+        self.scan(line);
+        let is_open = self.depth > 0 || self.within != Within::Code;
+        let is_dear = self.parsed + self.text.len() > PARSED_MAX;
+        if is_open && is_dear && self.text.len() < 2 * self.parsed_at {
+            return true;
+        }
+        self.parsed += self.text.len();
+        self.parsed_at = self.text.len();
+        is_incomplete(&self.text)
+    }
+
+    /// Whether nothing was added yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// The input; what is added from now on is a new one.
+    pub fn take(&mut self) -> String {
+        std::mem::take(self).text
+    }
+
+    /// Counts the brackets of a line.
+    fn scan(&mut self, line: &str) {
+        let mut rest = line;
+        while let Some(first) = rest.chars().next() {
+            let mut length = first.len_utf8();
+            match (self.within, first) {
+                (Within::Comment, '*') if rest.starts_with("*/") => {
+                    self.within = Within::Code;
+                    length = 2;
+                }
+                (Within::Braces, '}') if rest.starts_with("}}}") => {
+                    self.within = Within::Code;
+                    length = 3;
+                }
+                (Within::Code, '#') => return,
+                (Within::Code, '/') if rest.starts_with("//") => return,
+                (Within::Code, '/') if rest.starts_with("/*") => {
+                    self.within = Within::Comment;
+                    length = 2;
+                }
+                (Within::Code, '{') if rest.starts_with("{{{") => {
+                    self.within = Within::Braces;
+                    length = 3;
+                }
+                (Within::Code, '"') => length = string_length(rest),
+                (Within::Code, '{' | '(' | '[') => self.depth += 1,
+                (Within::Code, '}' | ')' | ']') => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+            rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+}
+
+/// The length of the string in quotes that a text begins with, up to the end of the line at most.
+fn string_length(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
 /// What is open at the end of a text.
 #[derive(PartialEq, Eq)]
 enum Open {
@@ -453,6 +558,40 @@ mod tests {
             assert_eq!(is_incomplete(text), ours, "{text}");
             assert_eq!(is_incomplete_there(text), theirs, "{text}");
         }
+    }
+
+    #[test]
+    fn lines_are_counted_as_they_are_parsed() {
+        for text in [
+            "{\n a = 1\n}",
+            "[ \"}\\\"]\",\n {{{ ]\n } }}}, // ]\n # ]\n 2 /* ]\n */\n]",
+            "f(\n{{ x\n}})",
+            "1",
+        ] {
+            let mut input = Unfinished::default();
+            let lines: Vec<&str> = text.split('\n').collect();
+            for (at, line) in lines.iter().enumerate() {
+                let is_open = input.add(line);
+                assert_eq!(is_open, at + 1 < lines.len(), "{text}: {line}");
+                let counted = input.depth > 0 || input.within != Within::Code;
+                assert_eq!(counted, is_open, "{text}: {line}");
+            }
+            assert_eq!(input.take(), text);
+            assert!(input.is_empty());
+        }
+    }
+
+    /// The parser looks at a long input a few times, not once for each line.
+    #[test]
+    fn long_inputs_cost_little_for_each_line() {
+        let mut input = Unfinished::default();
+        let lines = 50_000;
+        assert!(input.add("["));
+        for _ in 0..lines {
+            assert!(input.add("  [ 1, 2 ],"));
+        }
+        assert!(input.parsed < PARSED_MAX + 4 * input.text.len());
+        assert!(!input.add("]"));
     }
 
     #[test]

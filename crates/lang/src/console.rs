@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bheka_value::schema::Catalogue;
 use bheka_value::{Dictionary, Timestamp, Value};
@@ -29,6 +30,17 @@ pub struct Console {
     texts: VecDeque<Arc<Source>>,
     /// Whether the environment is the session's own, and ends with it.
     owns: bool,
+}
+
+/// Ends the evaluation that a console is busy with.
+#[derive(Clone, Debug)]
+pub struct Interrupter(Arc<AtomicBool>);
+
+impl Interrupter {
+    /// Ends the evaluation, with an error. Nothing happens where there is none.
+    pub fn interrupt(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What a console starts from.
@@ -159,6 +171,10 @@ impl Console {
     ) -> Result<Value, LangDiagnostic> {
         let source = self.parse(path, text)?;
         self.keep(&source);
+        if self.owns {
+            // An interruption ends what was evaluated when it came, and nothing later.
+            self.env.interrupted.store(false, Ordering::Relaxed);
+        }
         let session = &*self;
         stack::with_large_stack(|| {
             let outcome = session.run_source(&source, sandbox, session.steps_max);
@@ -171,6 +187,14 @@ impl Console {
             });
             outcome.map_err(|fault| session.diagnostic(fault))
         })
+    }
+
+    /// What ends an evaluation of this session from another thread. A session within a loaded
+    /// configuration has none: it would end whatever else is evaluated there.
+    #[must_use]
+    pub fn interrupter(&self) -> Option<Interrupter> {
+        self.owns
+            .then(|| Interrupter(Arc::clone(&self.env.interrupted)))
     }
 
     /// Whether Icinga 2 would take a text that did not parse for one that only ends too early.

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use bheka_value::schema::Catalogue;
@@ -13,6 +14,7 @@ use rustc_hash::FxHashMap;
 use crate::Sources;
 use crate::builtins;
 use crate::diag::{LogLine, Severity};
+use crate::fault::{Fault, Outcome};
 use crate::namespace::{Namespace, namespace_value};
 use crate::registry::Registry;
 use crate::source::Source;
@@ -67,6 +69,8 @@ pub(crate) struct Env {
     sources: RwLock<FxHashMap<Arc<str>, Arc<Source>>>,
     runtime: RwLock<Option<Arc<dyn Runtime>>>,
     random: std::sync::atomic::AtomicU64,
+    /// Whether somebody waits for the end of an evaluation, in vain.
+    pub(crate) interrupted: Arc<AtomicBool>,
 }
 
 impl Env {
@@ -95,8 +99,18 @@ impl Env {
                 sources: RwLock::default(),
                 runtime: RwLock::default(),
                 random: std::sync::atomic::AtomicU64::new(seed),
+                interrupted: Arc::default(),
             }
         })
+    }
+
+    /// Ends an evaluation that was interrupted. To be asked wherever one may go on for long: in
+    /// each round of a loop, in each call, and while it sleeps.
+    pub(crate) fn check_interrupted(&self) -> Outcome<()> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(Fault::script("Evaluation was interrupted."));
+        }
+        Ok(())
     }
 
     /// The type of a value.

@@ -43,8 +43,8 @@ mod suggest;
 mod types;
 
 pub use check::check_text;
-pub use complete::{is_incomplete, word_start};
-pub use console::{Console, ConsoleSettings, Sandbox};
+pub use complete::{Unfinished, is_incomplete, word_start};
+pub use console::{Console, ConsoleSettings, Interrupter, Sandbox};
 pub use diag::{LangDiagnostic, LogLine, Severity};
 pub use env::Runtime;
 pub use filter::{FILTER_STEPS_MAX, Filter, Guard};

@@ -157,6 +157,7 @@ impl From<&ModelDiagnostic> for Finding {
 #[derive(Debug, Default)]
 pub(crate) struct Excerpts {
     files: HashMap<Arc<str>, Option<Lines>>,
+    is_elsewhere: bool,
 }
 
 #[derive(Debug)]
@@ -170,10 +171,18 @@ struct Lines {
 const CONTEXT: usize = 2;
 
 impl Excerpts {
+    /// Those of another machine: whatever has the same name here is another file.
+    pub(crate) fn elsewhere() -> Self {
+        Self {
+            is_elsewhere: true,
+            ..Self::default()
+        }
+    }
+
     /// The marked lines (tabs as single blanks) with two lines before and after them; none when
     /// the file is gone.
     pub(crate) fn of(&mut self, location: &Location) -> Option<String> {
-        if location.path.is_empty() {
+        if location.path.is_empty() || self.is_elsewhere {
             return None;
         }
         let path = Arc::clone(&location.path);

@@ -1,5 +1,7 @@
 //! Time, chance, the process.
 
+use std::time::Duration;
+
 use bheka_value::Value;
 
 use super::{Row, exact, variadic};
@@ -57,6 +59,9 @@ fn random(c: &Call<'_>) -> Outcome {
 /// Longest pause that a script may make.
 const SLEEP_MAX_SECONDS: f64 = 60.0;
 
+/// How long a pause lasts before it is asked whether anybody still waits for its end.
+const SLEEP_PART: Duration = Duration::from_millis(50);
+
 /// How many steps a second of pause counts for.
 const SLEEP_STEPS_PER_SECOND: f64 = 1e6;
 
@@ -68,7 +73,13 @@ fn sleep(c: &Call<'_>) -> Outcome {
         // Time counts as work: what has few steps to spend cannot spend hours either.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         c.run.steps((seconds * SLEEP_STEPS_PER_SECOND) as u64)?;
-        std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
+        let mut left = Duration::from_secs_f64(seconds);
+        while !left.is_zero() {
+            c.run.env.check_interrupted()?;
+            let part = left.min(SLEEP_PART);
+            std::thread::sleep(part);
+            left -= part;
+        }
     }
     Ok(Value::Empty)
 }

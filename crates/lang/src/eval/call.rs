@@ -345,6 +345,7 @@ pub(crate) fn call(
     this: Option<&Value>,
     arguments: &[Value],
 ) -> Outcome {
+    run.env.check_interrupted()?;
     let any = callable.as_any();
     if let Some(builtin) = any.and_then(|any| any.downcast_ref::<Builtin>()) {
         let globals = this.is_none().then(|| run.globals());

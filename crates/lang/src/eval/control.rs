@@ -77,6 +77,7 @@ fn guarded(frame: &mut Frame<'_>, body: &Block) -> Eval {
 /// One round of a loop; false ends it.
 fn eval_round(frame: &mut Frame<'_>, body: &Block) -> Eval<bool> {
     frame.run.step()?;
+    frame.run.env.check_interrupted()?;
     match eval_block(frame, body) {
         Ok(_) | Err(Stop::Continue) => Ok(true),
         Err(Stop::Break) => Ok(false),

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use bheka_lang::LangDiagnostic;
-use bheka_value::Location;
+use bheka_value::{Location, Value};
 
+use super::json;
 use crate::cli::print;
-use crate::config::place_in;
+use crate::config::{Excerpts, Finding, place_in};
 
 /// Something to evaluate.
 pub(super) struct Input {
@@ -20,11 +21,13 @@ pub(super) struct Input {
 
 impl Input {
     /// A complaint with its place: for a file with its lines, for what was typed with a mark below
-    /// the prompt, for an earlier input with its text (which `earlier` knows).
+    /// the prompt, for an earlier input with its text (which `earlier` knows), for an included file
+    /// with `lines`.
     pub(super) fn complaint(
         &self,
         message: &str,
         location: Option<&Location>,
+        lines: Option<&str>,
         earlier: impl Fn(&str) -> Option<String>,
     ) -> String {
         let Some(location) = location else {
@@ -33,7 +36,10 @@ impl Input {
         let place = if *location.path != *self.name {
             match earlier(&location.path) {
                 Some(text) => with_text(&text, location),
-                None => format!("Location: {location}"),
+                None => {
+                    let lines = lines.map(|it| format!("\n{}", it.trim_end_matches('\n')));
+                    format!("Location: {location}{}", lines.unwrap_or_default())
+                }
             }
         } else if self.is_file {
             place_in(&self.text, location)
@@ -109,13 +115,21 @@ fn mark(before: usize, count: usize) -> String {
 }
 
 /// `--syntax-only`
-pub(super) fn check_syntax(input: &Input) -> ExitCode {
+pub(super) fn check_syntax(input: &Input, is_json: bool) -> ExitCode {
     let found = bheka_lang::check_text(bheka_model::catalogue(), &input.name, &input.text);
     let Some(error) = found.into_iter().find(LangDiagnostic::is_error) else {
-        print("true\n");
+        if is_json {
+            json::show_value(&Value::Boolean(true));
+        } else {
+            print("true\n");
+        }
         return ExitCode::SUCCESS;
     };
-    let text = input.complaint(&error.message, error.location.as_ref(), |_| None);
+    if is_json {
+        json::show(&Finding::from(&error).json(&mut Excerpts::default()));
+        return ExitCode::FAILURE;
+    }
+    let text = input.complaint(&error.message, error.location.as_ref(), None, |_| None);
     print(&format!("{text}\n"));
     ExitCode::FAILURE
 }
@@ -143,10 +157,10 @@ mod tests {
         };
         let at = place("<10>", (2, 7), (2, 9));
         assert_eq!(
-            input.complaint("no", Some(&at), |_| None),
+            input.complaint("no", Some(&at), None, |_| None),
             format!("{}^^^\nno", " ".repeat(8 + 6))
         );
-        assert_eq!(input.complaint("no", None, |_| None), "no");
+        assert_eq!(input.complaint("no", None, None, |_| None), "no");
     }
 
     #[test]
@@ -162,13 +176,17 @@ mod tests {
             Some("function f() { ü(x,\n  y).z }".to_owned())
         };
         assert_eq!(
-            input.complaint("no", Some(&at), earlier),
+            input.complaint("no", Some(&at), None, earlier),
             "<1>: function f() { ü(x,\n                     ^^^\n<1>:   y).z }\n       ^\nno"
         );
         let elsewhere = place("/etc/x.conf", (1, 18), (2, 3));
         assert_eq!(
-            input.complaint("no", Some(&elsewhere), |_| None),
+            input.complaint("no", Some(&elsewhere), None, |_| None),
             "Location: in /etc/x.conf: 1:18-2:3\nno"
+        );
+        assert_eq!(
+            input.complaint("no", Some(&elsewhere), Some("lines\n"), |_| None),
+            "Location: in /etc/x.conf: 1:18-2:3\nlines\nno"
         );
     }
 }

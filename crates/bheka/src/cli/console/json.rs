@@ -12,38 +12,34 @@ use crate::config::{Excerpts, Finding};
 use crate::log::Severity;
 
 /// Evaluates an input: what it logs, then its value or what is wrong with it.
-pub(super) fn evaluate_once(target: &mut Target, input: &Input) -> ExitCode {
-    let outcome = match target {
-        Target::Here(console, sandbox) => {
-            let outcome = console.evaluate(&input.name, &input.text, *sandbox);
-            for line in console.take_log() {
-                show(&json!({
-                    "type": "log",
-                    "severity": line.severity.as_str(),
-                    "facility": line.facility,
-                    "message": line.message,
-                }));
-            }
-            outcome.map_err(|error| Finding::from(&error))
-        }
-        Target::There(remote) => remote.evaluate(&input.text).map_err(|failure| {
-            let (code, text) = match failure {
-                Failure::Script(complaint) => ("evaluation", complaint.text),
-                Failure::Unreachable(text) => ("unreachable", text),
-            };
-            Finding::new(Severity::Critical, "config", code, text)
-        }),
-    };
+pub(super) fn evaluate_once(target: &mut Target, input: &Input, least: Severity) -> ExitCode {
+    let outcome = target.evaluate(input);
+    for line in target.take_log(least) {
+        show(&json!({
+            "type": "log",
+            "severity": line.severity.as_str(),
+            "facility": line.facility,
+            "message": line.message,
+        }));
+    }
     match outcome {
         Ok(value) => {
-            show(&json!({ "type": "value", "value": as_json(&value) }));
+            show_value(&value);
             ExitCode::SUCCESS
         }
-        Err(finding) => {
-            show(&finding.json(&mut Excerpts::default()));
+        Err(Failure::Script(complaint)) => {
+            show(complaint.json());
             ExitCode::FAILURE
         }
+        Err(Failure::Unreachable(text)) => fail("unreachable", text),
     }
+}
+
+/// An input that cannot be evaluated at all.
+pub(super) fn fail(code: &'static str, text: String) -> ExitCode {
+    let finding = Finding::new(Severity::Critical, "config", code, text);
+    show(&finding.json(&mut Excerpts::default()));
+    ExitCode::FAILURE
 }
 
 /// The value as the console prints it.
@@ -51,6 +47,10 @@ fn as_json(value: &Value) -> Json {
     serde_json::from_str(&to_json(value)).unwrap_or(Json::Null)
 }
 
-fn show(object: &Json) {
+pub(super) fn show_value(value: &Value) {
+    show(&json!({ "type": "value", "value": as_json(value) }));
+}
+
+pub(super) fn show(object: &Json) {
     print(&format!("{object}\n"));
 }

@@ -11,7 +11,7 @@ mod target;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bheka_lang::{Console, ConsoleSettings, Sandbox, Sources as _};
+use bheka_lang::{Console, ConsoleSettings, Sandbox, SourceError, Sources as _};
 use bheka_value::to_json;
 
 use crate::cli::{Invocation, finding_format, print, say};
@@ -31,16 +31,21 @@ pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
     } else {
         Sandbox::Off
     };
+    let is_json = finding_format(invocation)? == FindingFormat::Json;
     let batch = match batch(invocation) {
         Ok(batch) => batch,
-        Err(file) => {
+        Err((file, cause)) if is_json => {
+            let text = format!("Could not read file '{file}': {cause}");
+            return Ok(json::fail("unreadable-file", text));
+        }
+        Err((file, _)) => {
             print(&format!("Could not read file '{file}'.\n"));
             return Ok(ExitCode::FAILURE);
         }
     };
     if invocation.flag("syntax-only") {
         return Ok(match batch {
-            Some(input) => check_syntax(&input),
+            Some(input) => check_syntax(&input, is_json),
             None => {
                 eprintln!(
                     "The option --syntax-only can only be used in combination with --eval or \
@@ -53,6 +58,7 @@ pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
     let mut target = match invocation.value("connect") {
         Some(url) => match Remote::new(&url, sandbox) {
             Ok(remote) => Target::There(remote),
+            Err(error) if is_json => return Ok(json::fail("unreachable", error.to_string())),
             Err(error) => {
                 say(Severity::Critical, "ConsoleCommand", &error.to_string());
                 return Ok(ExitCode::FAILURE);
@@ -60,20 +66,19 @@ pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
         },
         None => Target::Here(Box::new(session(settings)), sandbox),
     };
+    let least = settings.console_severity;
     match batch {
-        Some(input) if finding_format(invocation)? == FindingFormat::Json => {
-            Ok(json::evaluate_once(&mut target, &input))
-        }
-        Some(input) => Ok(evaluate_once(&mut target, &input)),
-        None => talk::talk(target),
+        Some(input) if is_json => Ok(json::evaluate_once(&mut target, &input, least)),
+        Some(input) => Ok(evaluate_once(&mut target, &input, least)),
+        None => talk::talk(target, least),
     }
 }
 
 /// What `--eval` or else `--file` says.
 ///
 /// # Errors
-/// The name of a file that cannot be read.
-fn batch(invocation: &Invocation) -> Result<Option<Input>, String> {
+/// The name of a file that cannot be read, and why.
+fn batch(invocation: &Invocation) -> Result<Option<Input>, (String, SourceError)> {
     if let Some(text) = invocation.value("eval") {
         return Ok(Some(Input {
             name: "<1>".to_owned(),
@@ -90,7 +95,7 @@ fn batch(invocation: &Invocation) -> Result<Option<Input>, String> {
             name,
             is_file: true,
         })),
-        Err(_) => Err(name),
+        Err(error) => Err((name, error)),
     }
 }
 
@@ -108,8 +113,10 @@ fn session(settings: &Settings) -> Console {
     })
 }
 
-fn evaluate_once(target: &mut Target, input: &Input) -> ExitCode {
-    match target.evaluate(input) {
+fn evaluate_once(target: &mut Target, input: &Input, least: Severity) -> ExitCode {
+    let outcome = target.evaluate(input);
+    print_log(target, least);
+    match outcome {
         Ok(value) => {
             print(&format!("{}\n", to_json(&value)));
             ExitCode::SUCCESS
@@ -122,5 +129,12 @@ fn evaluate_once(target: &mut Target, input: &Input) -> ExitCode {
             say(Severity::Warning, "DebugConsole", &text);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints what was logged, as Icinga 2's log does on a terminal without the time.
+fn print_log(target: &mut Target, least: Severity) {
+    for line in target.take_log(least) {
+        print(&target::logged(&line));
     }
 }

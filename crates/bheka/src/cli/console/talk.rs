@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use bheka_lang::is_incomplete;
+use bheka_lang::Unfinished;
 
 use crate::cli::literal::literal;
 use crate::cli::{print, say};
@@ -17,7 +17,7 @@ use super::editor::{Line, Lines};
 use super::target::{Failure, Target};
 
 /// Talks until the user has enough.
-pub(super) fn talk(mut target: Target) -> anyhow::Result<ExitCode> {
+pub(super) fn talk(mut target: Target, least: Severity) -> anyhow::Result<ExitCode> {
     print(&format!(
         "{} (version: {})\nType $help to view available commands.\n",
         version::PROGRAM,
@@ -36,14 +36,17 @@ pub(super) fn talk(mut target: Target) -> anyhow::Result<ExitCode> {
     }
     let target = Rc::new(RefCell::new(target));
     let mut lines = Lines::new(&target)?;
+    if matches!(lines, Lines::Terminal(..)) {
+        target.borrow().interrupt_by_keyboard()?;
+    }
     let mut number = 1;
-    let mut pending = String::new();
+    let mut pending = Unfinished::default();
     loop {
         let sign = if pending.is_empty() { "=>" } else { ".." };
         let line = match lines.next(&format!("<{number}> {sign} "))? {
             Line::Text(line) => line,
             Line::Interrupted => {
-                pending.clear();
+                pending.take();
                 continue;
             }
             Line::End => break,
@@ -58,34 +61,32 @@ pub(super) fn talk(mut target: Target) -> anyhow::Result<ExitCode> {
             number += 1;
             continue;
         }
-        if !pending.is_empty() {
-            pending.push('\n');
-        }
-        pending.push_str(&line);
-        if is_incomplete(&pending) {
+        if pending.add(&line) {
             continue;
         }
-        let text = std::mem::take(&mut pending);
+        let text = pending.take();
         lines.remember(&text);
-        show(&mut target.borrow_mut(), number, text);
+        show(&mut target.borrow_mut(), number, text, least);
         number += 1;
     }
     if !pending.is_empty() {
         // There will be no more of it: it is evaluated as it is, which says what is missing.
         print("\n");
-        show(&mut target.borrow_mut(), number, pending);
+        show(&mut target.borrow_mut(), number, pending.take(), least);
     }
     print("\n");
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(target: &mut Target, number: u32, text: String) {
+fn show(target: &mut Target, number: u32, text: String, least: Severity) {
     let input = Input {
         name: format!("<{number}>"),
         text,
         is_file: false,
     };
-    match target.evaluate(&input) {
+    let outcome = target.evaluate(&input);
+    super::print_log(target, least);
+    match outcome {
         Ok(value) => print(&format!("{}\n", literal(&value))),
         Err(Failure::Script(complaint)) => complaint.show(),
         Err(Failure::Unreachable(text)) => say(Severity::Warning, "DebugConsole", &text),
