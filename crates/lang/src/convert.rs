@@ -171,7 +171,12 @@ pub(crate) fn parse_number(text: &str) -> Outcome<f64> {
     if text.is_empty() {
         return Ok(0.0);
     }
-    text.parse::<f64>().map_err(|_| not_a_number(text))
+    let number = text.parse::<f64>().map_err(|_| not_a_number(text))?;
+    // Digits that are too many for a double are no number; "inf" is one.
+    if number.is_infinite() && text.contains(|it: char| it.is_ascii_digit()) {
+        return Err(not_a_number(text));
+    }
+    Ok(number)
 }
 
 fn not_a_number(text: &str) -> Fault {

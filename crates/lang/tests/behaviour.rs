@@ -54,6 +54,27 @@ fn console() -> Console {
     })
 }
 
+/// What is too large for a double is no number, as in Icinga 2; infinity by its name is one.
+#[test]
+fn digits_beyond_a_double_are_no_number() {
+    let mut console = console();
+    for text in ["1e400", "-1e400", "1.7976931348623159e308"] {
+        let error = console.eval(&format!("number(\"{text}\")")).unwrap_err();
+        let expected = format!("Can't convert '{text}' to a floating point number.");
+        assert!(error.message.ends_with(&expected), "{}", error.message);
+    }
+    for text in [
+        "1e-400",
+        "inf",
+        "-infinity",
+        "nan",
+        "1.7976931348623157e308",
+    ] {
+        let outcome = console.eval(&format!("number(\"{text}\")"));
+        assert!(outcome.is_ok(), "{text}");
+    }
+}
+
 #[test]
 fn all_errors_of_a_run_are_reported() {
     let loaded = load_text(
