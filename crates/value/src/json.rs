@@ -203,10 +203,43 @@ fn encode_number(number: f64, out: &mut String) {
             out.push('0');
         }
     } else {
-        match serde_json::to_string(&number) {
-            Ok(text) => out.push_str(&text),
-            Err(_) => out.push_str("null"),
-        }
+        encode_fraction(number, out);
+    }
+}
+
+/// Digits before the point that are written without an exponent, and zeros behind it.
+const DIGITS_MAX: i32 = 15;
+const ZEROS_MAX: i32 = 3;
+
+/// The shortest digits that are read as the same number, laid out as Icinga 2 does: `0.0001`,
+/// `1e-05`, `4.5e+15`.
+fn encode_fraction(number: f64, out: &mut String) {
+    use std::fmt::Write as _;
+    let text = format!("{number:e}");
+    let Some((mantissa, exponent)) = text.split_once('e') else {
+        return;
+    };
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    let digits = mantissa.strip_prefix('-').unwrap_or(mantissa);
+    if mantissa.len() != digits.len() {
+        out.push('-');
+    }
+    let (first, rest) = digits.split_once('.').unwrap_or((digits, ""));
+    // How many digits stand before the point.
+    let before = exponent + 1;
+    #[allow(clippy::cast_sign_loss, reason = "within 1 and 15, or 0 and 3")]
+    if (1..=DIGITS_MAX).contains(&before) {
+        let digits = format!("{first}{rest}");
+        let (whole, part) = digits.split_at(digits.len().min(before as usize));
+        let _ = write!(out, "{whole:0<width$}.", width = before as usize);
+        out.push_str(if part.is_empty() { "0" } else { part });
+    } else if (-ZEROS_MAX..=0).contains(&before) {
+        let zeros = "0".repeat(before.unsigned_abs() as usize);
+        let _ = write!(out, "0.{zeros}{first}{rest}");
+    } else {
+        let point = if rest.is_empty() { "" } else { "." };
+        let sign = if exponent < 0 { '-' } else { '+' };
+        let _ = write!(out, "{first}{point}{rest}e{sign}{:02}", exponent.abs());
     }
 }
 
@@ -373,5 +406,29 @@ mod tests {
         assert!(from_json_with_depth(nested(600).as_bytes(), 600).is_ok());
         assert!(from_json_with_depth(nested(601).as_bytes(), 600).is_err());
         assert!(from_json(nested(33).as_bytes()).is_err());
+    }
+
+    /// Digits and layout as 2.13.6 writes them.
+    #[test]
+    fn fractions_are_laid_out_as_by_icinga2() {
+        for (number, expected) in [
+            (0.000_001, "1e-06"),
+            (0.1, "0.1"),
+            (0.0001, "0.0001"),
+            (0.000_123_4, "0.0001234"),
+            (0.000_01, "1e-05"),
+            (-0.000_040_720_862_863_778_844, "-4.0720862863778844e-05"),
+            (123_456.789, "123456.789"),
+            (123_456_789_012_345.6, "123456789012345.6"),
+            (4_489_238_345_954_482.5, "4.4892383459544825e+15"),
+            (1e100, "1e+100"),
+            (1.5e300, "1.5e+300"),
+            (1e22, "1e+22"),
+            (5e-324, "5e-324"),
+            (1e21, "1e+21"),
+            (1e15, "1000000000000000"),
+        ] {
+            assert_eq!(to_json(&Value::Number(number)), expected);
+        }
     }
 }
