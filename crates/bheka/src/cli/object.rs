@@ -7,26 +7,40 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::bail;
-use bheka_value::{Dictionary, Value, format_number};
+use bheka_value::{Dictionary, Suggester, Value, format_number, question};
 
 use crate::cli::literal::literal;
-use crate::cli::{Invocation, dump, print, say};
+use crate::cli::{Invocation, dump, explain, print, say};
 use crate::log::Severity;
 use crate::settings::Settings;
 use crate::version::PROGRAM;
 
 /// Prints the objects that the filters let through.
 pub(super) fn list(invocation: &Invocation, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let path = &settings.paths.objects_path;
-    if let Err(error) = crate::config::refresh_objects(&settings.paths) {
-        say(Severity::Warning, "cli", &format!("{error:#}"));
+    if let Some(pattern) = invocation.nonempty("type")
+        && let Some(text) = unknown_type(&pattern)
+    {
+        say(Severity::Critical, "cli", &text);
+        return Ok(ExitCode::FAILURE);
     }
-    let records = match dump::read(path) {
-        Ok(records) => records,
-        Err(_) => {
-            let text = format!("Cannot open objects file '{}'.", path.display());
-            say(Severity::Critical, "cli", &text);
+    let path = &settings.paths.objects_path;
+    let refreshed = crate::config::refresh_objects(&settings.paths);
+    let records = match (dump::read(path), refreshed) {
+        (Ok(records), Ok(())) => records,
+        (Ok(records), Err(error)) => {
+            let text = format!("What follows may be out of date: {}", explain(&error));
+            say(Severity::Warning, "cli", &text);
+            records
+        }
+        // It is missing because it could not be made.
+        (Err(error), Err(cause)) if error.kind() == io::ErrorKind::NotFound => {
+            say(Severity::Critical, "cli", &explain(&cause));
             bail!("Run '{PROGRAM} daemon -C' to validate config and generate the cache file.");
+        }
+        (Err(error), _) => {
+            let (text, remedy) = dump::trouble("objects", path, &error);
+            say(Severity::Critical, "cli", &text);
+            bail!(remedy);
         }
     };
     let wanted = |option: &str, text: &str| {
@@ -62,6 +76,20 @@ pub(super) fn list(invocation: &Invocation, settings: &Settings) -> anyhow::Resu
     }
     print(&out);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is wrong with a pattern for types that fits none. One with wildcards may fit none.
+fn unknown_type(pattern: &str) -> Option<String> {
+    let types = bheka_model::catalogue().types();
+    let names = || types.iter().filter(|it| !it.is_abstract).map(|it| it.name);
+    let is_known = names().any(|name| matches(pattern, name));
+    if is_known || pattern.contains(['*', '?']) {
+        return None;
+    }
+    let near = Suggester::default().nearest(pattern, names());
+    let question = question(&near).map(|it| format!("; {it}"));
+    let question = question.unwrap_or_default();
+    Some(format!("There is no type '{pattern}'{question}"))
 }
 
 fn text_of(record: &Dictionary, key: &str) -> String {

@@ -11,7 +11,6 @@ use crate::cli::literal::literal;
 use crate::cli::{Invocation, dump, print, say};
 use crate::log::Severity;
 use crate::settings::Settings;
-use crate::version::PROGRAM;
 
 /// Prints all variables.
 pub(super) fn list(settings: &Settings) -> anyhow::Result<ExitCode> {
@@ -54,10 +53,10 @@ pub(super) fn text(path: &Path, wanted: &str) -> Option<String> {
 fn read(path: &Path) -> anyhow::Result<Vec<(String, Value)>> {
     let records = match dump::read(path) {
         Ok(records) => records,
-        Err(_) => {
-            let text = format!("Cannot open variables file '{}'.", path.display());
+        Err(error) => {
+            let (text, remedy) = dump::trouble("variables", path, &error);
             say(Severity::Critical, "cli", &text);
-            bail!("Run '{PROGRAM} daemon -C' to validate config and generate the cache file.");
+            bail!(remedy);
         }
     };
     let mut variables: Vec<(String, Value)> = named(&records).collect();

@@ -298,7 +298,13 @@ pub(super) fn path(paths: &Paths) -> PathBuf {
 
 fn read(path: &Path) -> anyhow::Result<(Inputs, Answers)> {
     let damaged = || format!("'{}' is damaged", path.display());
-    let records = dump::read(path).with_context(damaged)?;
+    let records = match dump::read(path) {
+        Ok(records) => records,
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(error).with_context(damaged);
+        }
+        Err(error) => bail!("cannot read '{}': {error}", path.display()),
+    };
     let mut inputs = None;
     let mut answers = Answers::default();
     for record in &records {
