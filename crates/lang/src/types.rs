@@ -20,6 +20,8 @@ pub(crate) struct TypeEntry {
     pub(crate) info: Option<&'static TypeInfo>,
     fields: FxHashMap<&'static str, (&'static FieldInfo, Str)>,
     is_config: bool,
+    /// Attributes that are the time at which an object is made, unless it says otherwise.
+    pub(crate) timed: Box<[Str]>,
     /// Its methods: a dictionary, or nothing.
     pub(crate) prototype: Value,
     /// Whether `T()` makes a value of it.
@@ -215,6 +217,12 @@ impl TypeTable {
             .flat_map(TypeInfo::fields)
             .map(|field| (field.name, (field, Str::from(field.name))))
             .collect();
+        let timed = info
+            .into_iter()
+            .flat_map(TypeInfo::fields)
+            .filter(|field| field.default == DefaultValue::Now)
+            .map(|field| field.name.into())
+            .collect();
         let base = base.and_then(|base| self.entries.get(base).cloned());
         let entry = TypeEntry {
             name: name.into(),
@@ -223,6 +231,7 @@ impl TypeTable {
             base,
             info,
             fields,
+            timed,
             prototype: prototypes(name),
             instantiable,
             value: std::sync::OnceLock::new(),

@@ -128,6 +128,8 @@ pub enum DefaultValue {
     Path(&'static str, &'static str),
     /// The short name of the object. Known once the object is.
     ShortName,
+    /// The time at which the object is made.
+    Now,
 }
 
 /// What a data point is made of, with macros.
@@ -160,6 +162,8 @@ impl DefaultValue {
                 ])
             }
             Self::Path(..) | Self::ShortName => Value::string(""),
+            // Whoever makes objects knows the time and sets it.
+            Self::Now => Value::Number(0.0),
         }
     }
 }

@@ -206,7 +206,7 @@ pub(super) fn take(
 }
 
 pub(super) fn evaluate_item(run: &Run<'_>, item: &Item) -> Made {
-    let state = State {
+    let mut state = State {
         name: item.name.clone(),
         zone: item.zone.clone(),
         package: item.package.clone(),
@@ -214,6 +214,10 @@ pub(super) fn evaluate_item(run: &Run<'_>, item: &Item) -> Made {
         attributes: bheka_value::Map::with_capacity(12),
         ..State::default()
     };
+    for name in &item.entry.timed {
+        let now = Value::Number(run.now().seconds());
+        state.attributes.insert(name.clone(), now);
+    }
     let draft = Draft::new(&item.entry, item.location.clone(), state);
     if !item.ignore_on_error {
         run.keeper.start();

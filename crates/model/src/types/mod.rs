@@ -68,6 +68,9 @@ macro_rules! default_value {
     ($kind:ident Path($constant:expr, $tail:expr)) => {
         bheka_value::schema::DefaultValue::Path($constant, $tail)
     };
+    ($kind:ident Now) => {
+        bheka_value::schema::DefaultValue::Now
+    };
     ($kind:ident ShortName) => {
         bheka_value::schema::DefaultValue::ShortName
     };

@@ -173,6 +173,7 @@ fn kind(field: &FieldInfo) -> String {
 fn default(field: &FieldInfo) -> String {
     match field.default {
         DefaultValue::ShortName => "*short name*".to_owned(),
+        DefaultValue::Now => "*now*".to_owned(),
         DefaultValue::Path(constant, tail) => format!("*`{constant}`* + `\"{tail}\"`"),
         DefaultValue::Empty => String::new(),
         DefaultValue::String("") => String::new(),

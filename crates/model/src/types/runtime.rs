@@ -22,7 +22,7 @@ fields! { COMMENT_FIELDS:
     /// 1 by a user, 2 by a downtime, 3 by flapping, 4 by an acknowledgement.
     "entry_type": Enum [CONFIG WHOLE] = Num(1.0);
     /// Time at which it was made.
-    "entry_time": Timestamp [CONFIG];
+    "entry_time": Timestamp [CONFIG] = Now;
     /// Time at which it ends; 0 for never.
     "expire_time": Timestamp [CONFIG];
     /// Time at which it was removed.
@@ -89,7 +89,7 @@ fields! { DOWNTIME_FIELDS:
     /// Time at which it was removed.
     "remove_time": Timestamp [STATE];
     /// Time at which it was made.
-    "entry_time": Timestamp [CONFIG];
+    "entry_time": Timestamp [CONFIG] = Now;
     /// Whether it holds for the whole window instead of from the first problem in it.
     "fixed": Boolean [CONFIG];
     /// Whether it was cancelled.
