@@ -48,8 +48,8 @@ const SHOW: Duration = Duration::from_millis(200);
 /// # Errors
 /// When something could not be prepared or the master ended.
 pub(crate) fn run(options: &StormOptions) -> anyhow::Result<ExitCode> {
-    crate::daemon::raise_descriptor_limit();
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    crate::daemon::limits::raise();
+    let limit = crate::daemon::limits::limit();
     let needed = options.agents as u64 + DESCRIPTORS_SPARE;
     if limit.is_some_and(|limit| limit < needed) {
         bail!(

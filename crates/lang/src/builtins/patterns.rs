@@ -93,7 +93,7 @@ fn regex(c: &Call<'_>) -> Outcome {
         regex
             .expression
             .is_match(text)
-            .map_err(|error| Fault::new(format!("Regular expression '{pattern}' failed: {error}")))
+            .map_err(|_| too_much(&pattern))
     })
 }
 
@@ -126,7 +126,7 @@ fn compiled(c: &Call<'_>, pattern: &Str, backtracks: usize) -> Outcome<Rc<Compil
     let regex = fancy_regex::RegexBuilder::new(&translated)
         .backtrack_limit(backtracks)
         .build()
-        .map_err(|error| Fault::new(format!("Invalid regular expression '{pattern}': {error}")))?;
+        .map_err(|error| invalid(pattern, &error))?;
     let regex = Rc::new(Compiled {
         expression: regex,
         backtracks: can_backtrack(&translated),
@@ -154,6 +154,59 @@ fn can_backtrack(translated: &str) -> bool {
     }) || ["(?=", "(?!", "(?<", "(?>", "(?("]
         .iter()
         .any(|group| translated.contains(group))
+}
+
+/// What is wrong with an expression, in words that are about its text: positions would be those of
+/// its translation.
+fn invalid(pattern: &str, error: &fancy_regex::Error) -> Fault {
+    use fancy_regex::{CompileError, Error, ParseError};
+    let cause = match error {
+        Error::ParseError(_, cause) => match cause {
+            ParseError::UnclosedOpenParen => "a '(' is not closed".to_owned(),
+            ParseError::TargetNotRepeatable | ParseError::InvalidRepeat => {
+                "there is nothing that '*', '+', '?' or '{}' could repeat".to_owned()
+            }
+            ParseError::TrailingBackslash => "it ends with a '\\'".to_owned(),
+            ParseError::InvalidEscape(escape) => format!("'{escape}' has no meaning"),
+            ParseError::InvalidClass => "a '[' is not closed, or what it holds is wrong".to_owned(),
+            ParseError::RecursionExceeded => "it nests too deep".to_owned(),
+            // Some of them name a byte.
+            ParseError::GeneralParseError(_) => "it is not well-formed".to_owned(),
+            other => lower(&other.to_string()),
+        },
+        Error::CompileError(CompileError::InnerError(inner)) => innermost(inner),
+        Error::CompileError(other) => lower(&other.to_string()),
+        _ => "it is not well-formed".to_owned(),
+    };
+    Fault::new(format!("Invalid regular expression '{pattern}': {cause}"))
+}
+
+/// The last words of the error that is the cause of all others: before them stands the translation.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    let text = error.to_string();
+    let words = text.rsplit("error: ").next().unwrap_or_default();
+    match words.contains("NFA") {
+        true => "it is too large".to_owned(),
+        false => lower(words.trim()),
+    }
+}
+
+fn lower(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|it| it.to_ascii_lowercase());
+    first.into_iter().chain(characters).collect()
+}
+
+/// The error of a match that was given up.
+fn too_much(pattern: &str) -> Fault {
+    Fault::new(format!(
+        "Regular expression '{pattern}' failed: it can match in too many ways; repetitions within \
+         repetitions are dear"
+    ))
 }
 
 /// Bytes of the longest text that is to be tried.

@@ -150,8 +150,13 @@ fn log(c: &Call<'_>) -> Outcome {
 fn decode(c: &Call<'_>) -> Outcome {
     let text = to_text(c.argument(0));
     c.run.decodes(&text)?;
-    from_json_with_depth(text.as_bytes(), MAX_NESTING)
-        .map_err(|error| Fault::new(error.to_string()))
+    from_json_with_depth(text.as_bytes(), MAX_NESTING).map_err(|error| {
+        // The words of the library, but for those that only programmers know.
+        let text = error
+            .to_string()
+            .replacen("EOF while parsing", "it ends within", 1);
+        Fault::new(format!("The text is no JSON: {text}"))
+    })
 }
 
 fn clone(c: &Call<'_>) -> Outcome {
