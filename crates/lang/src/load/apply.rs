@@ -93,13 +93,16 @@ pub(super) fn apply_rules(
         };
         match trouble {
             Trouble::Fault(fault) => report.fault(env, fault),
+            Trouble::Condition(fault, target) => report.fault_for(env, fault, &target),
             Trouble::Object(result, name) => {
                 let declared = Declared {
                     entry,
                     name: &name,
                     ignore_on_error: false,
                 };
+                report.by_rule = true;
                 commit::take(env, &declared, result, &mut made, report);
+                report.by_rule = false;
             }
         }
     }
@@ -196,6 +199,8 @@ type Instance = Result<Item, Box<Trouble>>;
 /// Why there is none.
 enum Trouble {
     Fault(Fault),
+    /// A condition failed for that target.
+    Condition(Fault, Arc<Draft>),
     /// With the name that it was to have.
     Object(Made, Str),
 }
@@ -319,7 +324,8 @@ impl<'a> Attempt<'a> {
             Err(stop) => {
                 self.rule.seen.failed.store(true, Ordering::Release);
                 let fault = stop.into_fault().located(|| self.rule.location.clone());
-                results.push(Err(Trouble::fault(fault)));
+                let trouble = Trouble::Condition(fault, Arc::clone(self.draft));
+                results.push(Err(Box::new(trouble)));
             }
         }
     }

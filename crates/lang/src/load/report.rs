@@ -29,9 +29,21 @@ pub(crate) struct Report {
     pub(crate) held: usize,
     /// Errors beyond the limit.
     pub(crate) more: usize,
-    /// Positions of errors, and how often they came again.
-    known: FxHashMap<(Option<Location>, String), (usize, usize)>,
+    /// The errors that are shown, and how often they came again.
+    known: FxHashMap<(Option<Location>, String), Shown>,
+    /// Whether what fails now is made by rules: then the place does not tell which object it is.
+    pub(crate) by_rule: bool,
     suggester: Suggester,
+}
+
+/// An error that is shown.
+struct Shown {
+    /// Its position among the diagnostics.
+    at: usize,
+    /// How often it came again.
+    again: usize,
+    /// Whether its object is to be named.
+    is_named: bool,
 }
 
 fn is_plain(value: &Value) -> bool {
@@ -83,6 +95,13 @@ impl Report {
     /// Adds an error; the same text at the same place counts once.
     pub(crate) fn fault(&mut self, env: &Env, fault: Fault) {
         self.fault_of(env, fault, None);
+    }
+
+    /// Adds an error in a condition, which was evaluated for that target.
+    pub(crate) fn fault_for(&mut self, env: &Env, fault: Fault, target: &Draft) {
+        let by_rule = std::mem::replace(&mut self.by_rule, true);
+        self.fault_of(env, fault, Some(target));
+        self.by_rule = by_rule;
     }
 
     /// Adds what came of statements that failed while others went on. Says whether any failed.
@@ -153,15 +172,20 @@ impl Report {
             return;
         }
         let key = (fault.location.clone(), fault.message.clone());
-        if let Some((_, again)) = self.known.get_mut(&key) {
-            *again += 1;
+        if let Some(shown) = self.known.get_mut(&key) {
+            shown.again += 1;
             return;
         }
         if self.known.len() >= DIAGNOSTICS_MAX {
             self.more += 1;
             return;
         }
-        self.known.insert(key, (self.diagnostics.len(), 0));
+        let shown = Shown {
+            at: self.diagnostics.len(),
+            again: 0,
+            is_named: self.by_rule,
+        };
+        self.known.insert(key, shown);
         let mut diagnostic = LangDiagnostic::collected(env, fault, &mut self.suggester);
         diagnostic.object =
             object.map(|it| Box::new((it.entry.name.clone(), it.read().name.clone())));
@@ -183,21 +207,25 @@ impl Report {
             }
     }
 
-    /// Says how many objects share an error, once all are known.
+    /// Says which objects share an error, once all are known.
     pub(crate) fn close(&mut self) {
-        for (at, again) in self.known.values().copied().filter(|(_, again)| *again > 0) {
-            let Some(diagnostic) = self.diagnostics.get_mut(at) else {
+        for (_, shown) in self.known.drain() {
+            let Some(diagnostic) = self.diagnostics.get_mut(shown.at) else {
                 continue;
             };
-            let note = if diagnostic.object.is_some() {
-                let plural = if again == 1 { "" } else { "s" };
-                format!("{again} more object{plural} failed here in the same way")
-            } else {
-                let plural = if again == 1 { "" } else { "s" };
-                format!("it happened {again} more time{plural}")
+            let again = shown.again;
+            let plural = if again == 1 { "" } else { "s" };
+            let note = match diagnostic.object.as_deref() {
+                Some((of, name)) if again > 0 => {
+                    format!(
+                        "{of} '{name}' and {again} more object{plural} failed here in the same way"
+                    )
+                }
+                Some((of, name)) if shown.is_named => format!("it happened for {of} '{name}'"),
+                None if again > 0 => format!("it happened {again} more time{plural}"),
+                _ => continue,
             };
             diagnostic.advice.notes.push(note);
         }
-        self.known.clear();
     }
 }
