@@ -57,7 +57,7 @@ pub(super) fn run(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
     }
     let mut target = match invocation.value("connect") {
         Some(url) => match Remote::new(&url, sandbox) {
-            Ok(remote) => Target::There(remote),
+            Ok(remote) => Target::There(Box::new(remote)),
             Err(error) if is_json => return Ok(json::fail("unreachable", error.to_string())),
             Err(error) => {
                 say(Severity::Critical, "ConsoleCommand", &error.to_string());

@@ -200,7 +200,7 @@ impl Told {
         let Some((marks, message)) = rest.split_once('\n') else {
             return whole;
         };
-        if marks.trim_matches([' ', '^']) != "" {
+        if !marks.trim_matches([' ', '^']).is_empty() {
             return whole;
         }
         let number = |name: &str| {

@@ -19,7 +19,7 @@ pub(super) enum Target {
     /// In this process.
     Here(Box<Console>, Sandbox),
     /// Behind the API of a node.
-    There(Remote),
+    There(Box<Remote>),
 }
 
 /// There is no value.
@@ -129,7 +129,10 @@ impl Target {
     pub(super) fn interrupt_by_keyboard(&self) -> anyhow::Result<()> {
         let interrupter = match self {
             Self::Here(console, _) => console.interrupter(),
-            Self::There(remote) => return Ok(remote.interrupt_by_keyboard()),
+            Self::There(remote) => {
+                remote.interrupt_by_keyboard();
+                return Ok(());
+            }
         };
         let Some(interrupter) = interrupter else {
             return Ok(());
