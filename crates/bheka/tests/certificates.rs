@@ -229,6 +229,140 @@ fn tickets_are_good_after_a_restart() {
     assert!(stage.master.stop());
 }
 
+/// The signing master moves to a P-256 key by one command; its links stay.
+#[test]
+fn a_signing_master_changes_its_key_under_living_links() {
+    if !has_openssl("a_signing_master_changes_its_key_under_living_links") {
+        return;
+    }
+    let mut stage = Stage::new();
+    stage.authority.move_to(&stage.master);
+    stage.configure("");
+    stage.master.start_and_wait();
+    let good = stage.expect_connected("good");
+    let before = stage.master.connections();
+    assert_eq!(stage.master.key_of("data/certs/master.crt"), RSA);
+    let output = stage.master.run(&["pki", "rekey", "--key-type", "p256"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("Told the daemon"), "{text}");
+    stage.master.wait_log(&["Loaded the changed certificate"]);
+    assert_eq!(stage.master.key_of("data/certs/master.crt"), P256);
+    assert_eq!(stage.master.key_of("data/certs/master.crt.bak"), RSA);
+    assert_eq!(
+        agreed(&stage, &["-tls1_2"]),
+        "ECDHE-ECDSA-AES256-GCM-SHA384"
+    );
+    assert!(stage.is_connected("good"));
+    let after = stage.master.connections();
+    assert!(before.iter().all(|link| after.contains(link)), "{after:?}");
+    drop(stage.expect_connected("bad"));
+    drop(good);
+    assert!(stage.master.stop());
+}
+
+/// A daemon that is started after a change of the key was interrupted ends it.
+#[test]
+fn an_interrupted_change_of_the_key_is_ended_at_the_start() {
+    if !has_openssl("an_interrupted_change_of_the_key_is_ended_at_the_start") {
+        return;
+    }
+    let mut stage = Stage::new();
+    stage.authority.move_to(&stage.master);
+    stage.configure("");
+    stage.master.run(&["pki", "rekey"]);
+    let file = |name: &str| stage.master.dir.join("data/certs").join(name);
+    // As if it had been killed between the two files.
+    std::fs::rename(file("master.crt"), file("master.crt.new")).unwrap();
+    std::fs::copy(file("master.crt.bak"), file("master.crt")).unwrap();
+    stage.master.start_and_wait();
+    stage
+        .master
+        .wait_log(&["Ended an interrupted change of the key"]);
+    assert_eq!(stage.master.key_of("data/certs/master.crt"), P256);
+    drop(stage.expect_connected("good"));
+    assert!(stage.master.stop());
+}
+
+const RSA: &str = "Public-Key: (2048 bit) RSA";
+const P256: &str = "Public-Key: (256 bit) P-256";
+
+/// An agent gets the certificate for its new key through its parent: at once with a ticket, or
+/// when the administrator signs; its link stays.
+#[test]
+fn an_agent_changes_its_key_through_its_parent() {
+    if !has_openssl("an_agent_changes_its_key_through_its_parent") {
+        return;
+    }
+    for with_ticket in [true, false] {
+        let authority = Authority::new();
+        let mut master = Node::new(Program::Bheka, "master");
+        let mut agent = Node::new(Program::Bheka, "agent");
+        master.certify(&authority);
+        agent.certify(&authority);
+        authority.move_to(&master);
+        let zones = |host: &str| {
+            format!(
+                "object Endpoint \"master\" {{ {host} }}\n\
+                 object Zone \"master\" {{ endpoints = [ \"master\" ] }}\n\
+                 object Endpoint \"agent\" {{ }}\n\
+                 object Zone \"agent\" {{ endpoints = [ \"agent\" ]; parent = \"master\" }}\n"
+            )
+        };
+        let salt = "const TicketSalt = \"pepper\"\n".to_owned();
+        master.configure("ticket_salt = TicketSalt", &(salt + &zones("")));
+        let host = format!("host = \"127.0.0.1\"; port = {}", master.port);
+        agent.configure("", &zones(&host));
+        master.start_and_wait();
+        agent.start_and_wait();
+        let connected = |attrs: &serde_json::Value| attrs["connected"] == true;
+        master.wait_object("endpoints", "agent", "connected", connected);
+        let link = |node: &Node| {
+            let needle = format!(":{}", master.port);
+            let mut links = node.connections();
+            links.retain(|line| line.ends_with(&needle));
+            links
+        };
+        let before = link(&agent);
+        assert_eq!(before.len(), 1, "{before:?}");
+        let mut command = vec!["pki", "rekey"];
+        let ticket = master.run(&["pki", "ticket", "--cn", "agent", "--salt", "pepper"]);
+        let ticket = String::from_utf8_lossy(&ticket.stdout).trim().to_owned();
+        if with_ticket {
+            command.extend(["--ticket", &ticket]);
+        }
+        let output = agent.run(&command);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("waits in"), "{text}");
+        if !with_ticket {
+            let fingerprint = wait_for(
+                "the request to reach the master",
+                || master.logs() + &agent.logs(),
+                || {
+                    let list = master.run(&["ca", "list", "--json"]);
+                    let list: serde_json::Value = serde_json::from_slice(&list.stdout).ok()?;
+                    list.as_object()?.keys().next().cloned()
+                },
+            );
+            assert!(text.contains(&fingerprint), "{text}");
+            assert_eq!(agent.key_of("data/certs/agent.crt"), RSA, "still in use");
+            master.run(&["ca", "sign", &fingerprint]);
+            // Asking again asks at once.
+            agent.run(&["pki", "rekey"]);
+        }
+        agent.wait_log(&["Saved and updated the certificate of this node"]);
+        assert_eq!(agent.key_of("data/certs/agent.crt"), P256);
+        assert_eq!(agent.key_of("data/certs/agent.crt.bak"), RSA);
+        assert!(!agent.dir.join("data/certs/agent.key.new").exists());
+        assert_eq!(link(&agent), before, "the link stays");
+        // The next one is made with the new certificate.
+        assert!(agent.stop());
+        master.wait_object("endpoints", "agent", "gone", |attrs| !connected(attrs));
+        agent.start_and_wait();
+        master.wait_object("endpoints", "agent", "back", connected);
+        assert!(agent.stop() && master.stop());
+    }
+}
+
 /// Asks the API by the certificate `good`, resuming the last session with this version when there
 /// is one; yields whether that was accepted.
 fn get_resuming(stage: &Stage, version: &str) -> bool {

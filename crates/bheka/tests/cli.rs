@@ -3,129 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
+#[path = "support/place.rs"]
+mod place;
 
-/// A configuration directory and what else a node needs, all temporary.
-struct Place {
-    root: TempDir,
-}
-
-/// What a command printed, and its exit code.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    out: String,
-    code: i32,
-}
-
-impl Answer {
-    /// The output without the times in front of the lines.
-    fn lines(&self) -> Vec<String> {
-        self.out
-            .lines()
-            .map(|line| match line.split_once("] ") {
-                Some((time, rest)) if time.starts_with('[') => rest.to_owned(),
-                _ => line.to_owned(),
-            })
-            .collect()
-    }
-
-    fn has(&self, line: &str) -> bool {
-        self.lines().iter().any(|found| found == line)
-    }
-}
-
-impl Place {
-    fn new() -> Self {
-        let root = tempfile::tempdir().expect("folder");
-        // Icinga 2, started by root, becomes another user.
-        let open = |path: &Path| {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("mode");
-        };
-        open(root.path());
-        for name in ["conf", "data", "log", "cache", "spool", "run"] {
-            fs::create_dir(root.path().join(name)).expect("folder");
-            open(&root.path().join(name));
-        }
-        Self { root }
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.at(name);
-        fs::create_dir_all(path.parent().expect("parent")).expect("folder");
-        fs::write(&path, text).expect("file");
-        path.display().to_string()
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.at(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    fn mode(&self, name: &str) -> u32 {
-        fs::metadata(self.at(name))
-            .expect(name)
-            .permissions()
-            .mode()
-            & 0o777
-    }
-
-    fn defines(&self) -> Vec<String> {
-        let dir = |constant: &str, name: &str| format!("-D{constant}={}", self.at(name).display());
-        vec![
-            dir("ConfigDir", "conf"),
-            dir("DataDir", "data"),
-            dir("LogDir", "log"),
-            dir("CacheDir", "cache"),
-            dir("SpoolDir", "spool"),
-            dir("InitRunDir", "run"),
-        ]
-    }
-
-    fn run_with(&self, program: &str, words: &[&str], input: &str) -> Answer {
-        let mut child = Command::new(program)
-            .args(words)
-            .args(self.defines())
-            .current_dir(self.root.path())
-            .env("HOME", self.root.path())
-            .env_remove("BHEKA_ICINGA2")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("program");
-        let mut stdin = child.stdin.take().expect("stdin");
-        // The program need not read it.
-        let _ = stdin.write_all(input.as_bytes());
-        drop(stdin);
-        let output = child.wait_with_output().expect("output");
-        Answer {
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            code: output.status.code().unwrap_or(-1),
-        }
-    }
-
-    fn bheka(&self, words: &[&str]) -> Answer {
-        self.bheka_with(words, "")
-    }
-
-    fn bheka_with(&self, words: &[&str], input: &str) -> Answer {
-        // Tests that root runs must not become another user.
-        let words: Vec<&str> = words.iter().copied().chain(["-DRunAsUser="]).collect();
-        self.run_with(env!("CARGO_BIN_EXE_bheka"), &words, input)
-    }
-
-    fn icinga2(&self, words: &[&str]) -> Answer {
-        self.run_with("icinga2", words, "")
-    }
-}
+use place::{Answer, Place};
 
 /// Whether Icinga 2 can be compared with; says so when not.
 fn has_icinga2(test: &str) -> bool {
@@ -673,6 +557,16 @@ fn a_master_is_set_up_from_nothing() {
         &path("data/certs/ca.crt"),
     ]);
     assert!(verified.has("information/cli: OK: Certificate with CN 'm1' is signed by CA."));
+    // The CA's key is of the kind that every Icinga 2 can sign with, the node's is a cheap one.
+    let head = |file: &str| place.read(file).lines().next().map(str::to_owned);
+    assert_eq!(
+        head("data/ca/ca.key").as_deref(),
+        Some("-----BEGIN RSA PRIVATE KEY-----")
+    );
+    assert_eq!(
+        head("data/certs/m1.key").as_deref(),
+        Some("-----BEGIN PRIVATE KEY-----")
+    );
 
     let (salted, key) = (
         place.read("conf/constants.conf"),
@@ -736,6 +630,10 @@ fn an_agent_is_set_up_without_its_parent() {
     assert_eq!(validated.code, 0, "{}", validated.out);
     // Nothing is overwritten when the parent cannot be asked.
     let key = place.read("data/certs/a1.key");
+    assert!(
+        key.starts_with("-----BEGIN RSA PRIVATE KEY-----"),
+        "as Icinga 2 makes it"
+    );
     let refused = place.bheka(&[
         "node",
         "setup",

@@ -145,7 +145,11 @@ fn last_check(master: &Node) -> f64 {
 }
 
 fn whole_story(master: Program, agent: Program, dialler: Dialler) {
-    let (_authority, mut master, mut agent) = pair(master, agent, dialler);
+    let (_authority, master, agent) = pair(master, agent, dialler);
+    tell_story(master, agent);
+}
+
+fn tell_story(mut master: Node, mut agent: Node) {
     agent.start();
     master.start_and_wait();
     agent.wait_until_up();
@@ -182,6 +186,45 @@ fn a_bheka_agent_dials_a_stock_master() {
     if has_icinga2("a_bheka_agent_dials_a_stock_master") {
         whole_story(Program::Icinga2, Program::Bheka, Dialler::Agent);
     }
+}
+
+/// A master with a P-256 key, signed by the usual RSA CA, and a stock agent with an RSA key.
+#[test]
+fn stock_agents_take_a_master_with_a_p256_key() {
+    if !has_icinga2("stock_agents_take_a_master_with_a_p256_key") {
+        return;
+    }
+    for dialler in [Dialler::Master, Dialler::Agent] {
+        for version in ["TLSv1.2", "TLSv1.3"] {
+            let (authority, master, mut agent) = pair(Program::Bheka, Program::Icinga2, dialler);
+            master.certify_p256(&authority);
+            agent.tls_max = Some(version);
+            tell_story(master, agent);
+        }
+    }
+}
+
+/// A satellite or agent moves to a P-256 key below a stock master, with a ticket.
+#[test]
+fn a_stock_master_signs_another_key() {
+    if !has_icinga2("a_stock_master_signs_another_key") {
+        return;
+    }
+    let (authority, mut master, mut agent) = pair(Program::Icinga2, Program::Bheka, Dialler::Agent);
+    authority.move_to(&master);
+    let of_master = zones(&[("agent", None)], None) + &checks("agent", 1);
+    master.configure("ticket_salt = \"pepper\"", &of_master);
+    agent.start();
+    master.start_and_wait();
+    agent.wait_until_up();
+    expect_link(&master, &agent);
+    let ticket = agent.run(&["pki", "ticket", "--cn", "agent", "--salt", "pepper"]);
+    let ticket = String::from_utf8_lossy(&ticket.stdout).trim().to_owned();
+    agent.run(&["pki", "rekey", "--ticket", &ticket]);
+    agent.wait_log(&["Saved and updated the certificate of this node"]);
+    let key = agent.key_of("data/certs/agent.crt");
+    assert!(key.ends_with("P-256"), "{key}");
+    expect_return(&master, &mut agent);
 }
 
 /// An agent that does not accept commands says so, and one whose certificate names somebody else
@@ -328,6 +371,8 @@ fn stock_agents_enrol_at_a_bheka_master() {
     master.run(&[
         "pki",
         "new-cert",
+        "--key-type",
+        "p256",
         "--cn",
         "master",
         "--key",

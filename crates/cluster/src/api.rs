@@ -172,6 +172,8 @@ pub enum Input {
     },
     /// What is known of own certificates and requests.
     PkiState(PkiState),
+    /// Ask above once more for the own certificate and for whatever is pending.
+    RequestCertificates,
     /// The answer to a [`Effect::Pki`].
     Pki(PkiAnswer),
     /// All connections must be made anew (own certificate replaced).

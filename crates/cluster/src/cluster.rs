@@ -176,6 +176,7 @@ impl Cluster {
                 authoritative,
             } => self.replace_zone_files(zones, authoritative),
             Input::PkiState(state) => self.pki = state,
+            Input::RequestCertificates => self.request_renewal(),
             Input::Pki(answer) => self.pki_answer(answer),
             Input::DropLinks { reason } => self.drop_links(&reason),
             Input::Shutdown => self.rotate_log(),

@@ -61,8 +61,9 @@ pub enum PkiOrder {
         params: Value,
     },
     /// `pki::UpdateCertificate` from a parent. When subject and public key are those of the own
-    /// certificate: replace it and the CA, delete the ticket and hand in
-    /// [`crate::Input::DropLinks`]. Else add it to the pending request of that fingerprint.
+    /// certificate, or of a key that waits for one: replace it and the CA, delete the ticket, and
+    /// hand in [`crate::Input::DropLinks`] if peers did not trust the certificate of before. Else
+    /// add it to the pending request of that fingerprint.
     Install {
         /// PEM of the signed certificate.
         certificate: Str,

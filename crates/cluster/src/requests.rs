@@ -50,10 +50,15 @@ impl Cluster {
         Message::call("pki::RequestCertificate", params)
     }
 
-    /// Daily: asks above for a new certificate; who signs renews by itself.
+    /// Daily: asks above for a new certificate, and for the answers to requests that were pending
+    /// when the links were made; who signs renews by itself.
     pub(crate) fn request_renewal(&mut self) {
-        if !self.pki.is_signer {
-            let params = Value::dictionary([("ticket", Value::String(self.pki.ticket.clone()))]);
+        if self.pki.is_signer {
+            return;
+        }
+        let own = Value::dictionary([("ticket", Value::String(self.pki.ticket.clone()))]);
+        let pending: Vec<Value> = self.pki.pending.values().cloned().collect();
+        for params in std::iter::once(own).chain(pending) {
             self.relay_own(None, "pki::RequestCertificate", params, Logged::No);
         }
     }

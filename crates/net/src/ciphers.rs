@@ -58,6 +58,24 @@ pub(crate) struct Ciphers {
     pub(crate) warnings: Vec<String>,
 }
 
+impl Ciphers {
+    /// Warns when nobody could connect to a node with this kind of key by TLS 1.2: its suites are
+    /// divided by that.
+    pub(crate) fn warn_unless_for(&mut self, is_rsa: bool) {
+        let speaks_tls12 = self.versions.len() > 1;
+        let mut tls12 = TLS12.iter().filter(|row| self.suites.contains(&row.2));
+        let word = if is_rsa { "RSA" } else { "ECDSA" };
+        if !speaks_tls12 || tls12.clone().next().is_none() || tls12.any(|row| row.1.contains(&word))
+        {
+            return;
+        }
+        self.warnings.push(format!(
+            "cipher_list has no suite for TLS 1.2 with this node's kind of key, so only TLS 1.3 \
+             peers can connect to it; add one of ECDHE-{word}-…"
+        ));
+    }
+}
+
 /// Reads both attributes.
 ///
 /// # Errors
@@ -260,6 +278,23 @@ mod tests {
                 .is_empty()
         );
         assert!(warnings[1].contains("only TLS 1.3"), "{warnings:?}");
+    }
+
+    #[test]
+    fn suites_must_fit_the_key() {
+        let warnings = |list: Option<&str>, is_rsa| {
+            let mut ciphers = read(list, None).unwrap();
+            ciphers.warn_unless_for(is_rsa);
+            ciphers.warnings.len()
+        };
+        assert_eq!(warnings(None, true) + warnings(None, false), 0);
+        let rsa = Some("ECDHE-RSA-AES128-GCM-SHA256");
+        assert_eq!((warnings(rsa, true), warnings(rsa, false)), (0, 1));
+        let ecdsa = Some("ALL:!aRSA");
+        assert_eq!((warnings(ecdsa, true), warnings(ecdsa, false)), (1, 0));
+        let mut ciphers = read(rsa, Some("TLSv1.3")).unwrap();
+        ciphers.warn_unless_for(false);
+        assert!(ciphers.warnings.is_empty());
     }
 
     #[test]

@@ -21,7 +21,9 @@ use crate::ciphers::{self, Ciphers};
 use crate::dial::server_name;
 use crate::peer::PeerIdentity;
 use crate::pki::Untrusted;
-use crate::pki::{Certificate, Crl, PkiError, PrivateKey, Purpose, TrustAnchors, host_matches};
+use crate::pki::{
+    Certificate, Crl, NextPair, PkiError, PrivateKey, Purpose, TrustAnchors, host_matches,
+};
 use crate::sessions::SessionStore;
 use crate::tickets::{TicketKeys, Ticketer};
 use crate::verifier::{PROVIDER, SignaturesOnly};
@@ -96,16 +98,19 @@ pub struct IdentityParts {
 }
 
 impl IdentityParts {
-    /// Reads the files.
+    /// Reads the files. When a change of the key was interrupted and has left its certificate
+    /// beside, that one counts, see [`NextPair`].
     ///
     /// # Errors
     /// When one of them is missing or malformed.
     pub fn read(files: &IdentityFiles) -> Result<Self, IdentityError> {
+        let mut certificate = Certificate::read(&files.certificate)?;
+        let key = PrivateKey::read(&files.key)?;
+        if certificate.public_key_der() != key.public_key_der() {
+            certificate = NextPair::of(files).left_behind(&key).unwrap_or(certificate);
+        }
         Ok(Self {
-            own: Some((
-                Certificate::read(&files.certificate)?,
-                PrivateKey::read(&files.key)?,
-            )),
+            own: Some((certificate, key)),
             anchors: Some(TrustAnchors::read(&files.ca)?),
         })
     }
@@ -402,11 +407,14 @@ impl Material {
         settings: TlsSettings,
         before: Option<&Self>,
     ) -> Result<Self, IdentityError> {
-        let ciphers = ciphers::read(
+        let mut ciphers = ciphers::read(
             settings.cipher_list.as_deref(),
             settings.protocol_min.as_deref(),
         )
         .map_err(IdentityError::Settings)?;
+        if let Some((_, key)) = &parts.own {
+            ciphers.warn_unless_for(key.is_rsa());
+        }
         let provider = if settings.cipher_list.is_none() {
             PROVIDER.clone()
         } else {

@@ -12,6 +12,7 @@ mod man;
 mod object;
 mod parse;
 mod pki;
+mod rekey;
 mod say;
 mod setup;
 mod table;
@@ -129,6 +130,7 @@ fn run(words: &[&str], invocation: &Invocation, settings: Settings) -> anyhow::R
         ["object", "list"] => object::list(invocation, &settings),
         ["pki", "new-ca"] => pki::new_ca(&settings),
         ["pki", "new-cert"] => pki::new_cert(invocation),
+        ["pki", "rekey"] => rekey::rekey(invocation, &settings),
         ["pki", "request"] => pki::request(invocation),
         ["pki", "save-cert"] => pki::save(invocation),
         ["pki", "sign-csr"] => pki::sign_csr(invocation, &settings),
@@ -182,7 +184,7 @@ fn writes_for_daemon(words: &[&str]) -> bool {
     matches!(
         words,
         ["api" | "ca" | "node", ..]
-            | ["pki", "new-ca" | "sign-csr"]
+            | ["pki", "new-ca" | "rekey" | "sign-csr"]
             | ["feature", "enable" | "disable"]
     )
 }

@@ -54,7 +54,8 @@ pub(super) fn new_cert(invocation: &Invocation) -> anyhow::Result<ExitCode> {
     let Some(key_path) = path(invocation, "key") else {
         bail!("Key file path (--key) must be specified.");
     };
-    let key = new_key(&key_path)?;
+    let kind = key_kind(invocation)?.unwrap_or(KeyKind::Rsa4096);
+    let key = new_key(&key_path, kind)?;
     if let Some(csr_path) = path(invocation, "csr") {
         write_csr(&cn, &key, &csr_path)?;
     }
@@ -64,10 +65,18 @@ pub(super) fn new_cert(invocation: &Invocation) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The kind of key that `--key-type` asks for.
+pub(super) fn key_kind(invocation: &Invocation) -> anyhow::Result<Option<KeyKind>> {
+    invocation
+        .nonempty("key-type")
+        .map(|word| word.parse().context("--key-type"))
+        .transpose()
+}
+
 /// Makes a key and writes it, saying so.
-pub(super) fn new_key(path: &Path) -> anyhow::Result<PrivateKey> {
+pub(super) fn new_key(path: &Path, kind: KeyKind) -> anyhow::Result<PrivateKey> {
     say_writing("private key", path);
-    let key = PrivateKey::generate(KeyKind::Rsa4096)?;
+    let key = PrivateKey::generate(kind)?;
     key.write(path)?;
     Ok(key)
 }

@@ -184,6 +184,10 @@ fn node() -> Command {
                  'director-global'",
                 ),
                 flag("disable-confd", "do not read conf.d"),
+                key_type(
+                    "kind of key: rsa4096 or p256 (default: p256 for masters and satellites, \
+                     rsa4096 for agents, whose zone has their own name)",
+                ),
             ],
         ))
         .subcommand(leaf(
@@ -217,6 +221,24 @@ fn pki() -> Command {
                 file("key", "key (written)"),
                 file("csr", "signing request (written)"),
                 file("cert", "certificate (written)"),
+                key_type("kind of key: rsa4096 (default) or p256"),
+            ],
+        ))
+        .subcommand(leaf(
+            "rekey",
+            "gives this node another key",
+            "Makes another key for this node, and the certificate for it: at once where the CA's \
+             key is on this node, else a parent is asked for it while the key in use stays. The \
+             running daemon takes both up without dropping connections; the pair of before is \
+             kept with the ending .bak.",
+            [
+                key_type("kind of key: p256 (default) or rsa4096"),
+                value("cn", "CN", "common name of this node (default: NodeName)"),
+                value(
+                    "ticket",
+                    "TICKET",
+                    "ticket for having it signed at once by a parent",
+                ),
             ],
         ))
         .subcommand(leaf(
@@ -441,7 +463,10 @@ fn api_setup() -> Command {
         "prepares the API",
         "Creates what the API needs: an authority, a certificate, a \
          user, and the feature 'api'.",
-        [value("cn", "CN", "common name of the certificate")],
+        [
+            value("cn", "CN", "common name of the certificate"),
+            key_type("kind of key: p256 (default) or rsa4096"),
+        ],
     )
 }
 
@@ -669,6 +694,10 @@ fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> A
 
 fn many(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
     value(name, placeholder, help).action(ArgAction::Append)
+}
+
+fn key_type(help: &'static str) -> Arg {
+    value("key-type", "TYPE", help)
 }
 
 /// Words that are not options. How many a command takes is checked after parsing

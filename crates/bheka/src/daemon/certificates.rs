@@ -11,8 +11,8 @@ use bheka_cluster::pki::{
     CertificateRequest, PkiAnswer, PkiOrder, PkiState, RequestFacts, StoredRequest, TicketVerdict,
 };
 use bheka_net::pki::{
-    Certificate, CertificateAuthority, Mode, PkiError, Purpose, RequestStore, TrustAnchors,
-    ticket_is_valid, write_atomic,
+    Certificate, CertificateAuthority, Mode, NextPair, PkiError, Purpose, RequestStore,
+    TrustAnchors, ticket_is_valid, write_atomic,
 };
 use bheka_net::{Identity, IdentityFiles};
 use bheka_value::{Str, Value};
@@ -95,6 +95,21 @@ impl Certificates {
         if let Err(error) = self.0.store.clean_up(clock::now()) {
             tracing::warn!(target: "ApiListener", "cannot clean up requests: {error}");
         }
+        self.ask_for_next_key();
+    }
+
+    /// While a new key waits for its certificate (`pki rekey`), asks the parents for that.
+    pub(crate) fn ask_for_next_key(&self) {
+        use bheka_cluster::Input;
+        if !NextPair::of(&self.0.files).key_path().exists() {
+            return;
+        }
+        let this = self.clone();
+        self.0.runtime.spawn_blocking(move || {
+            let jobs = &this.0.jobs;
+            jobs.send_blocking(Job::Cluster(Input::PkiState(this.state())));
+            jobs.send_blocking(Job::Cluster(Input::RequestCertificates));
+        });
     }
 
     /// The signing master renews its own certificate in time, as nobody else does it (at the start
@@ -178,12 +193,15 @@ impl Certificates {
                 fingerprint,
                 params: _,
             } => match self.0.install(&certificate, &ca, &fingerprint) {
-                Ok(Installed::Own) => {
+                Ok(Installed::Own { was_trusted }) => {
                     tracing::info!(target: "JsonRpcConnection",
-                            "Saved and updated certificate of this node; connecting anew with it");
+                        "Saved and updated the certificate of this node; new connections use it");
                     jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
-                    let reason = "this node has a new certificate".into();
-                    jobs.send_blocking(Job::Cluster(Input::DropLinks { reason }));
+                    // Peers know this node already, unless it had no certificate of the CA before.
+                    if !was_trusted {
+                        let reason = "this node has a new certificate".into();
+                        jobs.send_blocking(Job::Cluster(Input::DropLinks { reason }));
+                    }
                 }
                 Ok(Installed::Stored) => {
                     jobs.send_blocking(Job::Cluster(Input::PkiState(self.state())));
@@ -203,7 +221,10 @@ fn text(error: PkiError) -> Str {
 /// What became of a certificate from a parent.
 enum Installed {
     /// It is this node's own.
-    Own,
+    Own {
+        /// Whether peers trusted the one before.
+        was_trusted: bool,
+    },
     /// It answers a stored request.
     Stored,
     /// Neither.
@@ -299,9 +320,15 @@ impl Inner {
         ca: &str,
         fingerprint: &str,
     ) -> Result<Installed, PkiError> {
+        let now = clock::now();
         let new = Certificate::from_pem(certificate.as_bytes())?;
         let own = Certificate::read(&self.files.certificate)?;
-        if !new.replaces(&own) {
+        let next = NextPair::of(&self.files);
+        let is_for_next_key = next.awaits(&new).unwrap_or_else(|error| {
+            tracing::warn!(target: "JsonRpcConnection", "cannot use the new key: {error}");
+            false
+        });
+        if !new.replaces(&own) && !is_for_next_key {
             let stored = self.store.respond(fingerprint, certificate)?;
             return Ok(if stored {
                 Installed::Stored
@@ -311,16 +338,40 @@ impl Inner {
         }
         // The CA first is checked, so that a broken message cannot cut this node off.
         let root = Certificate::from_pem(ca.as_bytes())?;
+        let anchors = TrustAnchors::read(&self.files.ca).ok();
+        let was_trusted = anchors
+            .as_ref()
+            .is_some_and(|anchors| anchors.verify(&own, &[], Purpose::Any, None, now).is_ok());
+        if is_for_next_key {
+            let roots = TrustAnchors::new(vec![root.clone()])?;
+            if let Err(reason) = roots.verify(&new, &[], Purpose::Any, None, now) {
+                return Err(PkiError::Refused(format!(
+                    "the certificate for the new key is not of the CA that came with it: {reason}"
+                )));
+            }
+        } else {
+            // A parent looks at the certificate with which the link was made. That may be long
+            // ago, and what the parent then offers was installed the day before.
+            let knows_root = anchors.is_some_and(|it| it.certificates().contains(&root));
+            if was_trusted && knows_root && own.is_up_to_date(now) {
+                return Ok(Installed::Nothing);
+            }
+        }
         write_atomic(&self.files.ca, root.to_pem().as_bytes(), Mode::Public)?;
-        write_atomic(
-            &self.files.certificate,
-            new.to_pem().as_bytes(),
-            Mode::Public,
-        )?;
+        if is_for_next_key {
+            next.install(&new)?;
+            self.store.respond(fingerprint, certificate)?;
+        } else {
+            write_atomic(
+                &self.files.certificate,
+                new.to_pem().as_bytes(),
+                Mode::Public,
+            )?;
+        }
         let _ = std::fs::remove_file(&self.ticket_file);
         self.identity.reload(&self.files).map_err(|error| {
             PkiError::Refused(format!("cannot load what was installed: {error}"))
         })?;
-        Ok(Installed::Own)
+        Ok(Installed::Own { was_trusted })
     }
 }

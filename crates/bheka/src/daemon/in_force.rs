@@ -138,5 +138,6 @@ impl InForce {
         let salt = salt.or_else(|| generation.global_string("TicketSalt"));
         self.certificates
             .set_salt(salt.as_deref().unwrap_or_default());
+        self.certificates.ask_for_next_key();
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bheka_api::Api;
 use bheka_model::{ConfigObject, Generation};
+use bheka_net::pki::NextPair;
 use bheka_net::{Gate, Identity, IdentityFiles, IdentityParts, TicketKeys, TlsSettings};
 use bheka_value::Str;
 use tokio::net::{TcpListener, TcpStream};
@@ -167,6 +168,7 @@ impl Listener {
     /// Takes certificate, key and CA anew when a file has changed, and the settings of TLS when the
     /// configuration has.
     fn reload_identity(&mut self, listener: &ConfigObject) {
+        finish_change_of_key(&self.files);
         let files = Some(contents(&self.files));
         let settings = tls_settings(listener);
         let (new_files, new_settings) =
@@ -260,6 +262,7 @@ pub(crate) fn load_identity(
         let identity = Identity::anonymous().context("cannot set up TLS")?;
         return Ok(Arc::new(identity.with_ticket_keys(keys)));
     };
+    finish_change_of_key(files);
     let identity = Identity::load(files, tls_settings(listener)).with_context(|| {
         let folder = files
             .certificate
@@ -288,6 +291,19 @@ pub(crate) fn tls_settings(listener: &ConfigObject) -> TlsSettings {
             .then(|| listener.string("cipher_list").to_string()),
         protocol_min: listener.optional("tls_protocolmin").map(String::from),
         ..TlsSettings::default()
+    }
+}
+
+/// Puts the certificate in place that an interrupted `pki rekey` left beside.
+fn finish_change_of_key(files: &IdentityFiles) {
+    match NextPair::of(files).finish() {
+        Ok(false) => {}
+        Ok(true) => {
+            tracing::info!(target: "ApiListener", "Ended an interrupted change of the key: \
+            the new certificate is in '{}'", files.certificate.display())
+        }
+        Err(error) => tracing::warn!(target: "ApiListener", "cannot end an interrupted change of \
+            the key: {error}"),
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) mod listener;
 mod logging;
 mod memory;
 mod notices;
-mod pidfile;
+pub(crate) mod pidfile;
 mod reload;
 mod replay;
 mod runner;

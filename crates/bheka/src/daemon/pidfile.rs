@@ -55,6 +55,17 @@ impl PidFile {
     }
 }
 
+/// The process of the daemon that holds a PID file, when one lives.
+pub(crate) fn holder(path: &Path) -> Option<rustix::process::Pid> {
+    let mut file = File::open(path).ok()?;
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+        return None;
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    rustix::process::Pid::from_raw(text.trim().parse().ok()?)
+}
+
 impl Drop for PidFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
@@ -72,8 +83,12 @@ mod tests {
         let first = PidFile::claim(&path).unwrap();
         let error = PidFile::claim(&path).unwrap_err().to_string();
         assert!(error.contains(&std::process::id().to_string()), "{error}");
+        assert_eq!(holder(&path), Some(rustix::process::getpid()));
         drop(first);
         assert!(!path.exists());
+        assert_eq!(holder(&path), None);
+        std::fs::write(&path, "1\n").unwrap();
+        assert_eq!(holder(&path), None, "the number alone means nothing");
         PidFile::claim(&path).unwrap();
     }
 }

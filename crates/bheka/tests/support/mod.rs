@@ -80,6 +80,8 @@ pub struct Node {
     pub name: String,
     pub port: u16,
     pub dir: PathBuf,
+    /// The newest version of TLS that Icinga 2 may speak, in OpenSSL's words.
+    pub tls_max: Option<&'static str>,
     child: Option<Child>,
     /// Kept so that the directory lives as long as the node.
     _temporary: tempfile::TempDir,
@@ -110,6 +112,7 @@ impl Node {
             name: name.to_owned(),
             port,
             dir,
+            tls_max: None,
             child: None,
             _temporary: temporary,
         }
@@ -196,6 +199,45 @@ object CheckCommand "echo-state" {{
         authority.issue(&self.name, &self.dir.join("data/certs"), &self.name);
     }
 
+    /// Takes a certificate from a CA of the tests for a P-256 key that this program makes.
+    pub fn certify_p256(&self, authority: &Authority) {
+        self.certify(authority);
+        let certs = self.dir.join("data/certs");
+        let file = |ending: &str| certs.join(format!("{}.{ending}", self.name));
+        let text = |ending: &str| file(ending).display().to_string();
+        self.run(&[
+            "pki",
+            "new-cert",
+            "--key-type",
+            "p256",
+            "--cn",
+            &self.name,
+            "--key",
+            &text("key"),
+            "--csr",
+            &text("csr"),
+        ]);
+        authority.sign(&text("csr"), &self.name, &file("crt"));
+    }
+
+    /// What OpenSSL says of the key in a certificate: its algorithm, and the bits of an RSA key.
+    pub fn key_of(&self, certificate: &str) -> String {
+        let output = Command::new("openssl")
+            .args(["x509", "-noout", "-text", "-in"])
+            .arg(self.dir.join(certificate))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut lines = text.lines().map(str::trim);
+        let line = lines.find(|line| line.starts_with("Public-Key:") || line.contains("bit)"));
+        let curve = text.contains("NIST CURVE: P-256");
+        format!(
+            "{} {}",
+            line.unwrap_or_default(),
+            if curve { "P-256" } else { "RSA" }
+        )
+    }
+
     /// Starts the daemon; wait for what you need afterwards.
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.name);
@@ -207,6 +249,15 @@ object CheckCommand "echo-state" {{
         let config = self.dir.join("etc/main.conf");
         let mut command = self.command(&["daemon", "-c", &config.display().to_string()]);
         command.stdout(output.try_clone().unwrap()).stderr(output);
+        if let Some(version) = self.tls_max {
+            let text = format!(
+                "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = it\n\
+                 [it]\nMaxProtocol = {version}\n"
+            );
+            let path = self.dir.join("openssl.cnf");
+            std::fs::write(&path, text).unwrap();
+            command.env("OPENSSL_CONF", path);
+        }
         // A group of its own, so that `kill` reaches Icinga 2's worker process as well.
         command.process_group(0);
         self.child = Some(command.spawn().unwrap());
@@ -465,27 +516,45 @@ impl Authority {
         self.openssl(&[&ca[..], &["-gencrl", "-out", &list]].concat());
     }
 
+    /// Makes a node the one that signs: puts `ca.crt` and `ca.key` into its `DataDir/ca`.
+    pub fn move_to(&self, node: &Node) {
+        let into = node.dir.join("data/ca");
+        std::fs::create_dir_all(&into).unwrap();
+        for name in ["ca.crt", "ca.key"] {
+            std::fs::copy(self.dir.path().join(name), into.join(name)).unwrap();
+        }
+    }
+
     /// Puts `<file>.crt`, `<file>.key` and `ca.crt` into a directory, with this common name.
     pub fn issue(&self, file: &str, into: &Path, common_name: &str) {
         let request = format!("{file}.csr");
-        let extensions = format!("{file}.ext");
-        let dir = self.dir.path();
-        std::fs::write(
-            dir.join(&extensions),
-            format!("basicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:{common_name}\n"),
-        )
-        .unwrap();
         let (key, certificate) = (format!("{file}.key"), format!("{file}.crt"));
         let subject = format!("/CN={common_name}");
         self.openssl(&[
             "req", "-newkey", "rsa:2048", "-nodes", "-keyout", &key, "-out", &request, "-subj",
             &subject,
         ]);
+        std::fs::create_dir_all(into).unwrap();
+        std::fs::copy(self.dir.path().join(&key), into.join(&key)).unwrap();
+        self.sign(&request, common_name, &into.join(certificate));
+        std::fs::copy(self.dir.path().join("ca.crt"), into.join("ca.crt")).unwrap();
+    }
+
+    /// Signs a request (a path, or the name of a file here) for this common name. The certificate
+    /// is kept here, too, so that it can be revoked.
+    pub fn sign(&self, request: &str, common_name: &str, certificate: &Path) {
+        let dir = self.dir.path();
+        std::fs::write(
+            dir.join("extensions"),
+            format!("basicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:{common_name}\n"),
+        )
+        .unwrap();
+        let kept = certificate.file_name().unwrap().to_str().unwrap();
         self.openssl(&[
             "x509",
             "-req",
             "-in",
-            &request,
+            request,
             "-CA",
             "ca.crt",
             "-CAkey",
@@ -495,13 +564,10 @@ impl Authority {
             "397",
             "-sha256",
             "-extfile",
-            &extensions,
+            "extensions",
             "-out",
-            &certificate,
+            kept,
         ]);
-        std::fs::create_dir_all(into).unwrap();
-        for name in [key.as_str(), certificate.as_str(), "ca.crt"] {
-            std::fs::copy(dir.join(name), into.join(name)).unwrap();
-        }
+        std::fs::copy(dir.join(kept), certificate).unwrap();
     }
 }

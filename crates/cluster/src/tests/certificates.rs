@@ -124,6 +124,10 @@ fn a_request_without_ticket_waits_and_is_passed_on() {
             .filter(|(_, method)| method == "pki::RequestCertificate")
             .count();
         assert_eq!(asked, 2, "for itself and for the child");
+        // So are those that are linked already, when the node is told to.
+        let effects = node.handle(Input::RequestCertificates);
+        let expected = if is_signer { 0 } else { 2 };
+        assert_eq!(sent(&effects).len(), expected, "who signs asks nobody");
     }
 }
 

@@ -191,6 +191,28 @@ impl CertificateAuthority {
         self.sign(request.subject_der(), request.public_key_der(), cn, now)
     }
 
+    /// A certificate of this node again, for another key: subject and alternative names are those
+    /// of the one in use.
+    ///
+    /// # Errors
+    /// When its subject has no common name, or the cryptographic library fails.
+    pub fn reissue(
+        &self,
+        own: &Certificate,
+        key: &PrivateKey,
+        now: Timestamp,
+    ) -> Result<Certificate, PkiError> {
+        issue(&Issue {
+            subject: own.subject_der(),
+            public_key: &key.public_key_der(),
+            issuer: self.certificate.subject_der(),
+            signer: &self.key,
+            days: LEAF_DAYS,
+            profile: Profile::leaf_like(own)?,
+            now,
+        })
+    }
+
     fn sign(
         &self,
         subject: &[u8],
@@ -204,7 +226,7 @@ impl CertificateAuthority {
             issuer: self.certificate.subject_der(),
             signer: &self.key,
             days: LEAF_DAYS,
-            profile: Profile::Leaf { cn },
+            profile: Profile::leaf_of(cn),
             now,
         })
     }
@@ -222,7 +244,28 @@ pub fn self_signed(cn: &str, key: &PrivateKey, now: Timestamp) -> Result<Certifi
         issuer: &name,
         signer: key,
         days: LEAF_DAYS,
-        profile: Profile::Leaf { cn },
+        profile: Profile::leaf_of(cn),
+        now,
+    })
+}
+
+/// The request for a certificate of this node with another key: self-signed by that key, with
+/// subject and alternative names of the one in use.
+///
+/// # Errors
+/// When its subject has no common name, or the cryptographic library fails.
+pub fn self_signed_like(
+    own: &Certificate,
+    key: &PrivateKey,
+    now: Timestamp,
+) -> Result<Certificate, PkiError> {
+    issue(&Issue {
+        subject: own.subject_der(),
+        public_key: &key.public_key_der(),
+        issuer: own.subject_der(),
+        signer: key,
+        days: LEAF_DAYS,
+        profile: Profile::leaf_like(own)?,
         now,
     })
 }
@@ -233,7 +276,7 @@ pub fn self_signed(cn: &str, key: &PrivateKey, now: Timestamp) -> Result<Certifi
 /// # Errors
 /// When the cryptographic library fails.
 pub fn new_csr(cn: &str, key: &PrivateKey) -> Result<String, PkiError> {
-    let extensions = der::sequence(&[&alternative_name(cn)]);
+    let extensions = der::sequence(&[&alternative_names(&dns_name(cn))]);
     let attribute = der::sequence(&[
         &der::element(der::OBJECT_ID, EXTENSION_REQUEST),
         &der::element(der::SET, &extensions),
@@ -307,24 +350,44 @@ struct Issue<'a> {
     issuer: &'a [u8],
     signer: &'a PrivateKey,
     days: u32,
-    profile: Profile<'a>,
+    profile: Profile,
     now: Timestamp,
 }
 
-enum Profile<'a> {
+enum Profile {
     Authority,
-    Leaf { cn: &'a str },
+    Leaf {
+        /// Content of the extension `subjectAltName`.
+        names: Vec<u8>,
+    },
+}
+
+impl Profile {
+    fn leaf_of(cn: &str) -> Self {
+        Self::Leaf {
+            names: dns_name(cn),
+        }
+    }
+
+    fn leaf_like(own: &Certificate) -> Result<Self, PkiError> {
+        let cn = own.cn().ok_or_else(no_cn)?;
+        Ok(Self::Leaf {
+            names: own.alternative_names_der().unwrap_or_else(|| dns_name(cn)),
+        })
+    }
 }
 
 fn issue(what: &Issue<'_>) -> Result<Certificate, PkiError> {
     let algorithm = what.signer.signature_algorithm();
     let start = what.now.seconds() as i64;
     let end = start + i64::from(what.days) * 86_400;
-    let extensions = match what.profile {
+    let extensions = match &what.profile {
         Profile::Authority => basic_constraints(&der::sequence(&[DER_TRUE])),
-        Profile::Leaf { cn } => {
-            [basic_constraints(&der::sequence(&[])), alternative_name(cn)].concat()
-        }
+        Profile::Leaf { names } => [
+            basic_constraints(&der::sequence(&[])),
+            alternative_names(names),
+        ]
+        .concat(),
     };
     let body = der::sequence(&[
         &der::element(CONTEXT_0, &der::unsigned(&[2])),
@@ -372,11 +435,14 @@ fn basic_constraints(value: &[u8]) -> Vec<u8> {
     ])
 }
 
-fn alternative_name(cn: &str) -> Vec<u8> {
-    let names = der::sequence(&[&der::element(DNS_NAME, cn.as_bytes())]);
+fn dns_name(cn: &str) -> Vec<u8> {
+    der::sequence(&[&der::element(DNS_NAME, cn.as_bytes())])
+}
+
+fn alternative_names(names: &[u8]) -> Vec<u8> {
     der::sequence(&[
         &der::element(der::OBJECT_ID, SUBJECT_ALT_NAME),
-        &der::element(der::OCTET_STRING, &names),
+        &der::element(der::OCTET_STRING, names),
     ])
 }
 

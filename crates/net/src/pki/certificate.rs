@@ -8,6 +8,7 @@ use aws_lc_rs::digest;
 use bheka_value::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
 use super::files::{self, Mode};
@@ -253,6 +254,14 @@ impl Certificate {
     #[must_use]
     pub fn replaces(&self, other: &Self) -> bool {
         self.0.subject == other.0.subject && self.0.public_key == other.0.public_key
+    }
+
+    /// The names for which it is valid, as the content of the extension `subjectAltName`.
+    pub(crate) fn alternative_names_der(&self) -> Option<Vec<u8>> {
+        let (_, parsed) = X509Certificate::from_der(&self.0.der).ok()?;
+        let mut extensions = parsed.extensions().iter();
+        let names = extensions.find(|it| it.oid == OID_X509_EXT_SUBJECT_ALT_NAME)?;
+        Some(names.value.to_vec())
     }
 
     /// The table that `icinga2 pki verify` and `pki save-cert` print, from the line of the version

@@ -59,13 +59,18 @@ fn write_and_rename(path: &Path, temporary: &Path, content: &[u8], mode: Mode) -
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(temporary, path)?;
+    sync_directory_of(path);
+    Ok(())
+}
+
+/// Makes what was renamed in the directory of a file last over a crash. Some file systems refuse
+/// to sync a directory; the content is safe already.
+pub(crate) fn sync_directory_of(path: &Path) {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    // Some file systems refuse to sync a directory; the content is safe already.
     let _ = File::open(directory).and_then(|directory| directory.sync_all());
-    Ok(())
 }
 
 /// Makes a directory and its parents with mode 0700, as `ca`, `certs` and `certificate-requests`

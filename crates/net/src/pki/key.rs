@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::AsDer;
@@ -26,6 +27,33 @@ pub enum KeyKind {
     Rsa4096,
     /// ECDSA on P-256: every Icinga 2 accepts it, handshakes cost a tenth, generation is instant.
     EcP256,
+}
+
+impl KeyKind {
+    /// The word for it on command lines: `rsa4096` or `p256`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rsa4096 => "rsa4096",
+            Self::EcP256 => "p256",
+        }
+    }
+}
+
+impl FromStr for KeyKind {
+    type Err = PkiError;
+
+    fn from_str(word: &str) -> Result<Self, PkiError> {
+        [Self::Rsa4096, Self::EcP256]
+            .into_iter()
+            .find(|kind| kind.name() == word)
+            .ok_or_else(|| {
+                PkiError::Refused(format!(
+                    "unknown kind of key '{}', use 'rsa4096' or 'p256'",
+                    word.escape_debug()
+                ))
+            })
+    }
 }
 
 /// A private key.
@@ -195,6 +223,22 @@ impl PrivateKey {
     #[must_use]
     pub fn to_rustls(&self) -> PrivateKeyDer<'static> {
         self.0.der.clone_key()
+    }
+
+    /// Its kind, when it is one of those that are made here.
+    #[must_use]
+    pub fn kind(&self) -> Option<KeyKind> {
+        match &self.0.pair {
+            Pair::Rsa(pair) if pair.public_modulus_len() == 512 => Some(KeyKind::Rsa4096),
+            Pair::Ec { curve, .. } if curve.oid == CURVES[0].oid => Some(KeyKind::EcP256),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an RSA key of any length.
+    #[must_use]
+    pub fn is_rsa(&self) -> bool {
+        matches!(self.0.pair, Pair::Rsa(_))
     }
 
     /// DER of the `SubjectPublicKeyInfo`.

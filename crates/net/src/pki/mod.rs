@@ -9,6 +9,7 @@ mod certificate;
 mod der;
 mod files;
 mod key;
+mod rekey;
 mod requests;
 mod ticket;
 mod verify;
@@ -20,10 +21,12 @@ use base64::Engine as _;
 
 pub use authority::{
     CA_CN, CA_DAYS, CertificateAuthority, LEAF_DAYS, SigningRequest, new_csr, self_signed,
+    self_signed_like,
 };
 pub use certificate::Certificate;
 pub use files::{Mode, create_private_dir, write_atomic};
 pub use key::{KeyKind, PrivateKey};
+pub use rekey::NextPair;
 pub use requests::{REQUEST_SECONDS_MAX, RequestStore, StoredRequest, is_fingerprint};
 pub use ticket::{constant_time_equal, sha256_hex, ticket, ticket_is_valid};
 pub use verify::{Crl, Purpose, TrustAnchors, Untrusted, host_matches};

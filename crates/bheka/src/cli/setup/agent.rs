@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use bheka_net::pki::{Certificate, Mode, create_private_dir, write_atomic};
+use bheka_net::pki::{Certificate, KeyKind, Mode, create_private_dir, write_atomic};
 use bheka_net::request::CertificateRequest;
 
 use super::zones::{Endpoint, Parent, write_listener, write_zones};
@@ -81,6 +81,18 @@ pub(super) fn set_up(
     Ok(ExitCode::SUCCESS)
 }
 
+/// A satellite connects to many, and each connection costs it a signature. Agents keep the kind
+/// that Icinga 2 makes. The zone of an agent has the agent's name.
+fn key_kind(wishes: &Wishes) -> KeyKind {
+    let is_agent = wishes.zone.as_ref().is_none_or(|zone| *zone == wishes.cn);
+    let default = if is_agent {
+        KeyKind::Rsa4096
+    } else {
+        KeyKind::EcP256
+    };
+    wishes.key_kind.unwrap_or(default)
+}
+
 /// The address of an endpoint is for the daemon; only `--parent_host` makes a connection now.
 fn tell_parent(parent: Option<&(String, u16)>) {
     if let Some((host, port)) = parent {
@@ -139,7 +151,7 @@ fn get_certificate(
     let (key_path, cert_path) = (dir.join(format!("{cn}.key")), dir.join(format!("{cn}.crt")));
     files::back_up(&key_path)?;
     files::back_up(&cert_path)?;
-    let key = pki::new_key(&key_path)?;
+    let key = pki::new_key(&key_path, key_kind(wishes))?;
     let certificate = pki::write_self_signed(cn, &key, &cert_path)?;
     let (Some((host, port)), Some(trusted)) = (parent, trusted) else {
         let text = format!("\n{}", without_connection(settings));

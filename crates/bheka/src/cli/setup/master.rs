@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use bheka_net::pki::{
-    CertificateAuthority, Mode, SigningRequest, create_private_dir, write_atomic,
+    CertificateAuthority, KeyKind, Mode, SigningRequest, create_private_dir, write_atomic,
 };
 
 use super::zones::{write_listener, write_zones};
@@ -31,7 +31,9 @@ pub(super) fn set_up(wishes: &Wishes, settings: &Settings) -> anyhow::Result<Exi
         say(Severity::Warning, "cli", &text);
     } else {
         info("Certificates not yet generated. Running 'api setup' now.");
-        certificates(cn, settings)?;
+        // Every connection of a fleet costs its master a signature; this kind makes it cheap.
+        let kind = wishes.key_kind.unwrap_or(KeyKind::EcP256);
+        certificates(cn, kind, settings)?;
     }
     info("Generating master configuration.");
     api_user(settings)?;
@@ -63,7 +65,7 @@ pub(super) fn set_up(wishes: &Wishes, settings: &Settings) -> anyhow::Result<Exi
 }
 
 /// Makes the authority and this node's certificate, as far as they do not exist.
-pub(super) fn certificates(cn: &str, settings: &Settings) -> anyhow::Result<()> {
+pub(super) fn certificates(cn: &str, kind: KeyKind, settings: &Settings) -> anyhow::Result<()> {
     let paths = &settings.paths;
     let (ca_dir, certs_dir) = (paths.ca_dir(), paths.certs_dir());
     info("Generating new CA.");
@@ -90,7 +92,7 @@ pub(super) fn certificates(cn: &str, settings: &Settings) -> anyhow::Result<()> 
         "Generating new CSR in '{}'.",
         file("csr").display()
     ));
-    let key = pki::new_key(&file("key"))?;
+    let key = pki::new_key(&file("key"), kind)?;
     let csr = pki::write_csr(cn, &key, &file("csr"))?;
     info(&format!(
         "Signing CSR with CA and writing certificate to '{}'.",

@@ -9,8 +9,9 @@ mod zones;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use bheka_net::pki::KeyKind;
 
-use crate::cli::{Invocation, feature, print, say};
+use crate::cli::{Invocation, feature, pki, print, say};
 use crate::host;
 use crate::log::Severity;
 use crate::settings::Settings;
@@ -38,8 +39,9 @@ pub(super) fn api(invocation: &Invocation, settings: &Settings) -> anyhow::Resul
     let cn = invocation
         .nonempty("cn")
         .unwrap_or_else(host::fully_qualified_name);
+    let kind = pki::key_kind(invocation)?.unwrap_or(KeyKind::EcP256);
     skeleton::ensure(settings)?;
-    master::certificates(&cn, settings)?;
+    master::certificates(&cn, kind, settings)?;
     master::api_user(settings)?;
     info("Enabling the 'api' feature.");
     feature::enable_features(settings, &["api".to_owned()])?;
@@ -58,6 +60,8 @@ struct Wishes {
     disable_confd: bool,
     accept_config: bool,
     accept_commands: bool,
+    /// `--key-type`; the default depends on what the node becomes.
+    key_kind: Option<KeyKind>,
 }
 
 impl Wishes {
@@ -84,6 +88,7 @@ impl Wishes {
             disable_confd: invocation.flag("disable-confd"),
             accept_config: invocation.flag("accept-config"),
             accept_commands: invocation.flag("accept-commands"),
+            key_kind: pki::key_kind(invocation)?,
         })
     }
 }

@@ -151,6 +151,7 @@ mod tests {
             disable_confd: false,
             accept_config: true,
             accept_commands: false,
+            key_kind: None,
         }
     }
 
