@@ -200,6 +200,7 @@ impl Stage<'_> {
             observer.is_complete()
         })
         .await?;
+        observer.drain().await;
         let observed = observer.end(scenario.name());
         self.master = Some(running);
         Ok(self.part(scenario, expected, observed))
@@ -220,6 +221,7 @@ impl Stage<'_> {
             observer.is_complete()
         })
         .await?;
+        observer.drain().await;
         let observed = observer.end(Scenario::DialIn.name());
         running.master.stop().await;
         self.stop().await;
@@ -237,6 +239,7 @@ impl Stage<'_> {
             observer.look().await;
         }
         usage.push(self::usage(&running.master));
+        observer.drain().await;
         let observed = observer.end(Scenario::Steady.name());
         self.master = Some(running);
         let part = self.part(Scenario::Steady, expected, observed);
@@ -270,6 +273,7 @@ impl Stage<'_> {
             in_force_s.extend(in_force.get().map(Duration::as_secs_f64));
             usage.push(self::usage(&running.master));
         }
+        observer.drain().await;
         let observed = observer.end(Scenario::Reload.name());
         self.master = Some(running);
         let part = self.part(Scenario::Reload, expected, observed);
@@ -297,6 +301,7 @@ impl Stage<'_> {
             observer.elapsed() > mended + SETTLE && observer.is_complete()
         })
         .await?;
+        observer.drain().await;
         let observed = observer.end(Scenario::Cut.name());
         self.master = Some(running);
         let part = self.part(Scenario::Cut, expected, observed);
@@ -318,6 +323,7 @@ impl Stage<'_> {
             lost(observer) && observer.is_complete()
         })
         .await?;
+        observer.drain().await;
         let observed = observer.end(Scenario::Kill.name());
         self.master = Some(running);
         Ok(self.part(Scenario::Kill, expected, observed))

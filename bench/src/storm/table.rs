@@ -255,10 +255,18 @@ fn figures(scenario: Scenario, parts: &[&Part], bare_wall: f64) -> Vec<String> {
     let api = |figure: fn(&bheka_fleet::ApiReport) -> f64| {
         of(&|part| part.observed.api.as_ref().map_or(f64::NAN, figure))
     };
+    // A master that never answered was not quick.
+    let time = |figure: fn(&bheka_fleet::Quantiles) -> f64| {
+        let answered = |part: &Part| {
+            let api = part.observed.api.as_ref()?;
+            (api.latency.count > 0).then(|| figure(&api.latency))
+        };
+        number(median(parts.iter().filter_map(|part| answered(part))), 1)
+    };
     figures.extend([
-        number(api(|it| it.latency.p50_ms), 1),
-        number(api(|it| it.latency.p99_ms), 1),
-        number(api(|it| it.latency.max_ms), 1),
+        time(|it| it.p50_ms),
+        time(|it| it.p99_ms),
+        time(|it| it.max_ms),
         number(api(|it| it.errors as f64), 0),
         number(api(|it| it.longest_silence_s), 2),
     ]);

@@ -80,6 +80,7 @@ impl<'a> Observer<'a> {
         master: Option<u32>,
     ) -> Self {
         if let Some(probe) = probe {
+            probe.pause(false);
             // What was before is not of this part.
             let _ = probe.take();
         }
@@ -128,6 +129,18 @@ impl<'a> Observer<'a> {
         sleep(LOOK).await;
     }
 
+    /// Goes on until every request to the API has its answer, without beginning new ones: a master
+    /// that left them all waiting until the agents were connected would otherwise have no slow
+    /// answers at all. Takes 30 s at most.
+    pub async fn drain(&mut self) {
+        if let Some(probe) = self.probe {
+            probe.pause(true);
+            while probe.pending() > 0 {
+                self.look().await;
+            }
+        }
+    }
+
     fn note(&mut self) {
         self.timeline
             .note(self.began.elapsed(), self.fleet.snapshot().connected);
@@ -168,7 +181,10 @@ impl<'a> Observer<'a> {
             milestones: self.timeline.milestones(),
             agents,
             handshakes: handshakes.quantiles(),
-            api: self.probe.map(Probe::take),
+            api: self.probe.map(|probe| {
+                probe.pause(false);
+                probe.take()
+            }),
             master,
             timeline: self.timeline,
         }

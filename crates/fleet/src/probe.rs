@@ -1,5 +1,6 @@
 //! How a master's API answers meanwhile.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -97,6 +98,9 @@ impl ApiError {
 #[derive(Debug)]
 struct State {
     latencies: Histogram,
+    /// Requests that wait for their answer.
+    pending: AtomicUsize,
+    is_paused: AtomicBool,
     span: Mutex<Span>,
 }
 
@@ -198,10 +202,7 @@ impl Probe {
     /// Asks for a path at this interval; at most eight requests wait for their answer.
     #[must_use]
     pub fn start(client: ApiClient, path: &str, every: Duration) -> Self {
-        let state = Arc::new(State {
-            latencies: Histogram::default(),
-            span: Mutex::new(Span::new(Distribution::default())),
-        });
+        let state = Arc::new(State::new());
         let mut tasks = JoinSet::new();
         let (path, shared): (Arc<str>, _) = (path.into(), state.clone());
         tasks.spawn(ask_for_ever(client, path, every, shared));
@@ -209,6 +210,17 @@ impl Probe {
             state,
             _tasks: tasks,
         }
+    }
+
+    /// Begins no new request any more, or does so again. Those that wait go on waiting.
+    pub fn pause(&self, is_paused: bool) {
+        self.state.is_paused.store(is_paused, Ordering::Relaxed);
+    }
+
+    /// How many requests wait for their answer.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.state.pending.load(Ordering::Relaxed)
     }
 
     /// What was measured since the start, or since it was last taken; then it begins anew.
@@ -249,6 +261,15 @@ impl Span {
 }
 
 impl State {
+    fn new() -> Self {
+        Self {
+            latencies: Histogram::default(),
+            pending: AtomicUsize::new(0),
+            is_paused: AtomicBool::new(false),
+            span: Mutex::new(Span::new(Distribution::default())),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Span> {
         self.span.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -297,15 +318,20 @@ async fn ask_for_ever(client: ApiClient, path: Arc<str>, every: Duration, state:
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
+        if state.is_paused.load(Ordering::Relaxed) {
+            continue;
+        }
         while requests.len() >= IN_FLIGHT_MAX {
             requests.join_next().await;
         }
         while requests.try_join_next().is_some() {}
         let began = Instant::now();
         let (client, path, state) = (client.clone(), path.clone(), state.clone());
+        state.pending.fetch_add(1, Ordering::Relaxed);
         requests.spawn(async move {
             let result = client.get(&path).await;
             state.note(began, result);
+            state.pending.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
@@ -316,10 +342,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_taken_begins_anew() {
-        let state = Arc::new(State {
-            latencies: Histogram::default(),
-            span: Mutex::new(Span::new(Distribution::default())),
-        });
+        let state = Arc::new(State::new());
         let probe = Probe {
             state: state.clone(),
             _tasks: JoinSet::new(),

@@ -417,6 +417,9 @@ impl<'a> Storm<'a> {
                 }
             }
         }
+        if !self.interrupted {
+            observer.drain().await;
+        }
         let observed = observer.end(name);
         screen.line(describe(&observed).trim_end());
         self.parts.push(observed);
