@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use bheka_lang::{
-    Console, ConsoleSettings, DirEntry, Filter, Guard, Load, Loaded, Memory, MemorySources,
-    SourceError, Sources, load,
+    Console, ConsoleSettings, DirEntry, Filter, Guard, Load, Loaded, MemorySources, SourceError,
+    Sources, load,
 };
 use bheka_value::{Timestamp, Value, to_json};
 
@@ -130,52 +130,6 @@ fn a_list_grows_only_where_nobody_else_sees_it() {
     assert_eq!(
         value("var a = [ 1 ]\na.freeze()\na += [ 2 ]\na += [ 3 ]\na"),
         "[1,2,3]"
-    );
-}
-
-/// A machine that has less memory each time it is asked.
-struct Shrinking(MemorySources, std::sync::atomic::AtomicU64);
-
-impl Sources for Shrinking {
-    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
-        self.0.read(path)
-    }
-
-    fn is_file(&self, path: &str) -> bool {
-        self.0.is_file(path)
-    }
-
-    fn list(&self, dir: &str) -> Result<Vec<DirEntry>, SourceError> {
-        self.0.list(dir)
-    }
-
-    fn env(&self, name: &str) -> Option<String> {
-        self.0.env(name)
-    }
-
-    fn memory(&self) -> Option<Memory> {
-        let looks = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Some(Memory {
-            used: looks << 30,
-            max: 2 << 30,
-        })
-    }
-}
-
-#[test]
-fn many_objects_that_are_small_enough_end_together() {
-    bheka_lang::limit_evaluation(STEPS, BYTES);
-    let text = "object CheckCommand \"c\" { command = [ \"c\" ] }\nfor (i in range(600)) {\n\
-                object Host \"h\" + i {\n check_command = \"c\"\n vars.x = range(10000)\n}\n}\n";
-    let files = MemorySources::new([("/etc/main.conf", text)]);
-    let enough = load_files(&files);
-    assert!(errors(&enough).is_empty(), "{:?}", enough.diagnostics);
-    assert!(enough.declarations.len() > 600);
-    let short = load_files(&Shrinking(files, 0.into()));
-    let first = errors(&short).swap_remove(0);
-    assert!(
-        first.contains("needs too much memory: the process uses 3072 MiB, the limit is 2048 MiB"),
-        "{first:?}"
     );
 }
 
