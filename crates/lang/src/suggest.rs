@@ -18,6 +18,8 @@ pub(crate) enum Unknown {
     Variable { name: Str, nearby: Vec<Str> },
     /// As `Variable`, where it was called.
     Function { name: Str, nearby: Vec<Str> },
+    /// As `Variable`, where a member of it was called.
+    Owner { name: Str, nearby: Vec<Str> },
     /// What stands behind `object` or `template`.
     ObjectType { name: Str },
     /// What stands behind `apply`.
@@ -40,6 +42,14 @@ impl Unknown {
     pub(crate) fn called(self) -> Self {
         match self {
             Self::Variable { name, nearby } => Self::Function { name, nearby },
+            other => other,
+        }
+    }
+
+    /// A variable of which a member was called.
+    pub(crate) fn owner(self) -> Self {
+        match self {
+            Self::Variable { name, nearby } => Self::Owner { name, nearby },
             other => other,
         }
     }
@@ -77,6 +87,9 @@ const METHODS: &[(&str, &str)] = &[
     ("toupper", "upper"),
     ("uppercase", "upper"),
 ];
+
+/// Members of a namespace that are listed where none is near.
+const MEMBERS_MAX: usize = 40;
 
 /// Near fields and methods; else what another language's word means.
 fn method(name: &str, known: &[Str], suggester: &mut Suggester) -> Vec<String> {
@@ -116,6 +129,11 @@ pub(crate) fn advise(env: &Env, detail: Detail, suggester: &mut Suggester) -> Ad
             advice.suggestions = suggester.nearest(&name, known.iter().map(Str::as_str));
             advice.notes.push(format!("there is no function '{name}'"));
         }
+        Some(Unknown::Owner { name, nearby }) => {
+            let known = visible(env, &nearby);
+            advice.suggestions = suggester.nearest(&name, known.iter().map(Str::as_str));
+            advice.notes.push(format!("'{name}' is null or not set"));
+        }
         Some(Unknown::ObjectType { name }) => {
             let concrete = |info: &TypeInfo| !info.is_abstract;
             advice.suggestions = suggester.nearest(&name, types(env, concrete));
@@ -137,11 +155,20 @@ pub(crate) fn advise(env: &Env, detail: Detail, suggester: &mut Suggester) -> Ad
             attribute(env, &of, &name, &mut advice, suggester);
         }
         Some(Unknown::Field { of, name, keys }) => {
+            let members = keys.len();
             let mut known = keys;
             if let Some(entry) = env.types.get(&of) {
                 fields_and_methods(entry, &mut known);
             }
             advice.suggestions = method(&name, &known, suggester);
+            let is_short = (1..=MEMBERS_MAX).contains(&members);
+            if advice.suggestions.is_empty() && of.as_str() == "Namespace" && is_short {
+                let members: Vec<&str> = known.iter().take(members).map(Str::as_str).collect();
+                advice.notes.push(format!(
+                    "there is no '{name}' in this namespace; it has {}",
+                    members.join(", ")
+                ));
+            }
         }
         Some(Unknown::Template { of, name }) => {
             template(env, &of, &name, &mut advice, suggester);

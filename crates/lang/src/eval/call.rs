@@ -307,8 +307,12 @@ fn not_callable(frame: &Frame<'_>, function: &Expr, this: Option<&Value>, callee
     }
     let unknown = match (&function.kind, this) {
         (ExprKind::Variable(name), _) => access::unknown_variable(frame, name).called(),
-        (ExprKind::Index { index, .. }, Some(this)) => match &index.kind {
-            ExprKind::String(name) => access::unknown_field(this, name),
+        (ExprKind::Index { base, index }, Some(this)) => match (&base.kind, &index.kind) {
+            // `Jsn.encode()`: what stands before the dot is not there.
+            (ExprKind::Variable(owner), ExprKind::String(_)) if this.is_empty() => {
+                access::unknown_variable(frame, owner).owner()
+            }
+            (_, ExprKind::String(name)) => access::unknown_field(this, name),
             _ => return fault.code("not-callable"),
         },
         _ => return fault.code("not-callable"),

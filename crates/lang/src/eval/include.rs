@@ -27,7 +27,8 @@ pub(super) fn eval_include(frame: &mut Frame<'_>, expr: &Expr) -> Eval {
             let root = absolute(frame, &path)?;
             let origin = inherited(frame);
             let sources = sources(frame)?;
-            let files = files::recursive(frame.run, sources, &root, &pattern, files::FILE)?;
+            let files = files::recursive(frame.run, sources, &root, &pattern, files::FILE)
+                .map_err(|fault| no_directory(sources, fault, &root))?;
             include_all(frame, &files, &origin)
         }
         ExprKind::IncludeZones { tag, path, pattern } => {
@@ -90,6 +91,26 @@ fn not_in_directory(frame: &Frame<'_>, path: &str, full: &str) -> Fault {
     match question(&near) {
         Some(question) => fault.note(question),
         None => fault,
+    }
+}
+
+/// The same error, with directories whose names are near when it is that this one is not there.
+fn no_directory(sources: &dyn Sources, fault: Fault, directory: &str) -> Fault {
+    if sources.list(directory).is_ok() {
+        return fault;
+    }
+    let fault = fault.code("missing-file");
+    let trimmed = directory.trim_end_matches('/');
+    let name = trimmed.rsplit('/').next().unwrap_or_default();
+    let Ok(entries) = sources.list(files::directory_of(trimmed)) else {
+        return fault.note("the directory above it does not exist either");
+    };
+    let dirs = entries.iter().filter(|it| it.is_dir);
+    let near = Suggester::default().nearest(name, dirs.map(|it| it.name.as_str()));
+    match question(&near) {
+        Some(question) => fault.note(question),
+        None if directory.starts_with('/') => fault,
+        None => fault.note("the path is looked up from the directory of the file that names it"),
     }
 }
 

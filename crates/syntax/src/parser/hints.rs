@@ -41,6 +41,15 @@ pub(super) fn for_unexpected(parser: &Parser<'_>, token: Token, expecting: &str)
         notes.push(note);
         return notes;
     }
+    if expecting == Tok::BraceOpen.name() {
+        notes.push(match token.kind {
+            Tok::Newline | Tok::Eof => {
+                "the '{' must stand in the line of what it belongs to".to_owned()
+            }
+            _ => "what belongs to it stands between '{' and '}'".to_owned(),
+        });
+        return notes;
+    }
     let note = match token.kind {
         Tok::Newline => after_operator(parser),
         Tok::Invalid => invalid(parser.text(token.span)),
@@ -209,9 +218,10 @@ fn after(parser: &Parser<'_>, before: Token, token: Token, expecting: &str) -> O
         kind if token.kind == Tok::Set && is_keyword(kind, word) => Some(format!(
             "'{word}' is a keyword; write '@{word}' for an attribute of that name"
         )),
-        kind if kind.ends_operand() && starts && same_line => match expecting {
-            "']'" | "')'" => Some("is there a ',' missing?".to_owned()),
-            "'}'" if token.kind == Tok::Identifier => {
+        kind if kind.ends_operand() && same_line => match expecting {
+            "']'" | "')'" if starts => Some("is there a ',' missing?".to_owned()),
+            "'}'" | "end of file" if word_operator(parser.text(token.span)).is_some() => None,
+            "'}'" | "end of file" if starts || STATEMENTS.contains(&parser.text(token.span)) => {
                 Some("statements in one line are separated with ';'".to_owned())
             }
             _ => None,

@@ -313,10 +313,16 @@ impl<'s> Parser<'s> {
             message.push_str(expecting);
         }
         let notes = hints::for_unexpected(self, token, expecting);
+        let suggestion = hints::misspelt(self).map(str::to_owned);
+        // The word that is to be replaced is marked, not the one at which the parser noticed.
+        let marked = match suggestion {
+            Some(_) => self.token_at(self.statement_start).span,
+            None => token.span,
+        };
         self.fail(Diagnostic {
             notes,
-            suggestion: hints::misspelt(self).map(str::to_owned),
-            ..Diagnostic::error(message, token.span)
+            suggestion,
+            ..Diagnostic::error(message, marked)
         })
     }
 
