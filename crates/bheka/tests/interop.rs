@@ -272,7 +272,13 @@ fn bad_agents_are_told_apart() {
     let endpoint = master.object("endpoints", "agent").unwrap();
     assert_eq!(endpoint["connected"], false, "{endpoint:#?}");
     let endpoint = master.object("endpoints", "deaf").unwrap();
-    assert_eq!(endpoint["connected"], true, "{endpoint:#?}");
+    assert_eq!(
+        endpoint["connected"],
+        true,
+        "{endpoint:#?}\n{}\n{}",
+        master.logs(),
+        deaf.logs()
+    );
 }
 
 /// A reload adds a host, removes another, and touches nothing else: connections, running checks

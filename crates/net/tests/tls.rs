@@ -787,7 +787,7 @@ async fn no_common_protocol() {
     let agent = authority.node_with(
         "agent",
         TlsSettings {
-            cipher_list: Some("ECDHE-RSA-AES128-GCM-SHA256".into()),
+            cipher_list: Some("ECDHE-ECDSA-AES128-GCM-SHA256".into()),
             ..Default::default()
         },
     );
