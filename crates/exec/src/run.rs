@@ -9,7 +9,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{
-    Pid, Resource, Signal, getrlimit, kill_process_group, prlimit, setpriority_pgrp,
+    Pid, Resource, Signal, getpriority_process, getrlimit, kill_process_group, prlimit,
+    setpriority_pgrp,
 };
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
@@ -40,8 +41,8 @@ pub struct Spec {
     pub timeout: Duration,
     /// How many bytes of output are kept; the rest is read and thrown away.
     pub output_bytes_max: usize,
-    /// The priority of its process group: 0 leaves it as it is, 19 is the lowest. Icinga 2 runs
-    /// check plugins at 5.
+    /// By how much less its process group is preferred than this process: 0 leaves it as it is, 19
+    /// is the lowest. Icinga 2 runs check plugins at 5.
     pub nice: i32,
     /// How many files it may open (its soft limit); `None` leaves it that of this process. Set a
     /// moment after the start, as there is no way to do so before that does not fork.
@@ -296,7 +297,9 @@ impl Group {
     fn set_niceness(&self, niceness: i32) {
         if let Some(pid) = self.0 {
             // Raising one's niceness is always allowed; failure means that the group is gone.
-            let _ = setpriority_pgrp(Some(pid), niceness);
+            // A daemon that was started with another priority passes the difference on.
+            let own = getpriority_process(None).unwrap_or(0);
+            let _ = setpriority_pgrp(Some(pid), own.saturating_add(niceness).min(19));
         }
     }
 
