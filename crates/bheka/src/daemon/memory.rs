@@ -63,14 +63,15 @@ mod tests {
     #[test]
     fn the_peak_is_seen() {
         let mut watch = MemoryWatch::begin();
-        let block = vec![1_u8; 64 << 20];
+        // Other tests take and give back memory meanwhile, though not so much.
+        let block = vec![1_u8; 384 << 20];
         watch.sample();
         assert_eq!(
             block.iter().map(|byte| u64::from(*byte)).sum::<u64>(),
-            64 << 20
+            384 << 20
         );
         drop(block);
         let (before, peak) = watch.end();
-        assert!(before > 0 && peak >= before + (48 << 20), "{before} {peak}");
+        assert!(before > 0 && peak >= 384 << 20, "{before} {peak}");
     }
 }
