@@ -40,6 +40,25 @@ impl Board {
         self.generation.store(generation);
     }
 
+    /// Puts the next generation in force, where it is known which checkables it lacks: all others
+    /// are not looked at.
+    pub fn exchange_generation<'n>(
+        &self,
+        generation: Arc<Generation>,
+        removed: impl IntoIterator<Item = &'n CheckableName>,
+    ) {
+        let mut checkables = self
+            .checkables
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        for name in removed {
+            checkables.remove(name);
+        }
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        others.retain(|(type_name, name), _| generation.get(type_name, name).is_some());
+        self.generation.store(generation);
+    }
+
     /// The published state of a checkable.
     #[must_use]
     pub fn state(&self, name: &CheckableName) -> Option<Arc<CheckableState>> {

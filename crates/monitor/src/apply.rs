@@ -94,12 +94,12 @@ impl Monitor {
 
     /// A result of the command endpoint of a checkable that is ours counts as our own.
     fn origin_of_result(&self, name: &CheckableName, origin: &Origin) -> Origin {
-        let Some(live) = self.live.get(name) else {
+        let (Some(live), Some(settings)) = (self.live.get(name), self.settings(name)) else {
             return origin.clone();
         };
         let from_executor =
-            origin.endpoint.is_some() && origin.endpoint == live.settings.command_endpoint;
-        if from_executor && live.authoritative && live.settings.own_zone {
+            origin.endpoint.is_some() && origin.endpoint == settings.command_endpoint;
+        if from_executor && live.authoritative && settings.own_zone {
             return Origin::local();
         }
         origin.clone()
@@ -272,9 +272,8 @@ impl Monitor {
         }
         if result.check_source.is_empty() {
             let executor = self
-                .live
-                .get(name)
-                .and_then(|live| live.settings.command_endpoint.clone());
+                .settings(name)
+                .and_then(|settings| settings.command_endpoint.clone());
             if let Some(executor) = executor {
                 result.check_source = executor;
             } else if origin.is_local() {
@@ -284,13 +283,13 @@ impl Monitor {
     }
 
     fn rules(&self, name: &CheckableName, now: Timestamp) -> Option<Rules> {
-        let settings = &self.live.get(name)?.settings;
+        let settings = self.settings(name)?;
         Some(Rules {
             is_host: !name.is_service(),
             attempts_max: settings.attempts_max,
             volatile: settings.volatile,
             reachable: self.is_reachable(name, Purpose::State, now),
-            flapping: settings.flapping && self.switches.flapping,
+            flapping: settings.flapping && self.table.switches.flapping,
             flapping_low: settings.flapping_low,
             flapping_high: settings.flapping_high,
         })
@@ -309,13 +308,13 @@ impl Monitor {
             self.advance_next_check(name, origin, now);
             return;
         }
-        let Some(live) = self.live.get(name) else {
+        let Some(settings) = self.settings(name) else {
             return;
         };
         let fresh_s = if result.ttl > 0.0 {
             result.ttl
         } else {
-            live.settings.check_interval_s
+            settings.check_interval_s
         };
         self.set_next_check(name, now + fresh_s, origin);
     }

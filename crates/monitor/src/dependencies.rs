@@ -49,9 +49,16 @@ impl Monitor {
                 continue;
             }
             self.judge_reachability(&next, now);
-            open.extend(self.dependents.get(&next).into_iter().flatten().cloned());
+            open.extend(
+                self.table
+                    .dependents
+                    .get(&next)
+                    .into_iter()
+                    .flatten()
+                    .cloned(),
+            );
             if !next.is_service() {
-                let services = self.generation.services_of(&next.host).iter();
+                let services = self.table.generation.services_of(&next.host).iter();
                 open.extend(services.map(|service| {
                     CheckableName::service(next.host.clone(), service.short_name.clone())
                 }));
@@ -91,7 +98,7 @@ impl Monitor {
                 }
             }
         }
-        let Some(dependencies) = self.dependencies.get(name) else {
+        let Some(dependencies) = self.table.dependencies.get(name) else {
             return true;
         };
         dependencies.iter().all(|dependency| {
@@ -142,14 +149,14 @@ impl Monitor {
 }
 
 /// A Dependency object, read once per generation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dependency {
     pub(crate) parent: CheckableName,
     states: u32,
     ignore_soft_states: bool,
     disable_checks: bool,
     disable_notifications: bool,
-    period: Option<Str>,
+    pub(crate) period: Option<Str>,
 }
 
 /// The child and what it depends on.

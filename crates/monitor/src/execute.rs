@@ -105,7 +105,7 @@ impl Monitor {
     }
 
     fn reason_to_skip(&self, name: &CheckableName, now: Timestamp) -> Option<(Severity, String)> {
-        let live = self.live.get(name)?;
+        let settings = self.settings(name)?;
         let full = || name.full();
         if !self.is_reachable(name, Purpose::Check, now) {
             return Some((
@@ -114,11 +114,11 @@ impl Monitor {
             ));
         }
         let (wide, what) = if name.is_service() {
-            (self.switches.service_checks, "service")
+            (self.table.switches.service_checks, "service")
         } else {
-            (self.switches.host_checks, "host")
+            (self.table.switches.host_checks, "host")
         };
-        if !live.settings.active_checks || !wide {
+        if !settings.active_checks || !wide {
             return Some((
                 Severity::Notice,
                 format!(
@@ -127,7 +127,7 @@ impl Monitor {
                 ),
             ));
         }
-        let period = live.settings.check_period.as_ref()?;
+        let period = settings.check_period.as_ref()?;
         if self.in_period(period, now) {
             return None;
         }
@@ -154,10 +154,10 @@ impl Monitor {
         });
         self.emit(name, &local, EventKind::LastCheckStarted(now));
         self.advance_next_check(name, &local, now);
-        let Some(live) = self.live.get(name) else {
+        let Some(settings) = self.settings(name) else {
             return;
         };
-        if let Some(endpoint) = live.settings.command_endpoint.clone()
+        if let Some(endpoint) = settings.command_endpoint.clone()
             && endpoint != self.node_name
         {
             self.execute_remotely(name, &endpoint, schedule_start, now);
@@ -198,10 +198,10 @@ impl Monitor {
                 self.occupy(name, run);
             }
             Execution::Run(resolved) => {
-                let Some(live) = self.live.get(name) else {
+                let Some(settings) = self.settings(name) else {
                     return;
                 };
-                let timeout_s = live.settings.timeout_s();
+                let timeout_s = settings.timeout_s();
                 let purpose = RunPurpose::Check {
                     checkable: name.clone(),
                     schedule_start: started.schedule_start,
@@ -256,11 +256,11 @@ impl Monitor {
         collected: Option<Arc<Collected>>,
         now: Timestamp,
     ) -> Result<Execution, String> {
-        let Some(live) = self.live.get(name) else {
+        let Some(settings) = self.settings(name) else {
             return Ok(Execution::Nothing);
         };
-        let Some(command) = live.settings.command.clone() else {
-            let command = live.settings.object.string("check_command");
+        let Some(command) = settings.command.clone() else {
+            let command = settings.object.string("check_command");
             return Err(format!("Check command '{command}' does not exist."));
         };
         let Some(mut scope) = self.scope(name, &command, now) else {
@@ -441,17 +441,23 @@ impl Monitor {
 
     /// Starts the event command of a checkable, if it has one that is enabled.
     pub(crate) fn run_event_handler(&mut self, name: &CheckableName, now: Timestamp) {
-        let Some(live) = self.live.get(name) else {
+        let (Some(live), Some(settings)) = (self.live.get(name), self.settings(name)) else {
             return;
         };
-        if !self.switches.event_handlers || !live.settings.event_handler || !live.authoritative {
+        let is_enabled = self.table.switches.event_handlers && settings.event_handler;
+        if !is_enabled || !live.authoritative {
             return;
         }
-        let Some(command_name) = live.settings.event_command.clone() else {
+        let Some(command_name) = settings.event_command.clone() else {
             return;
         };
-        let endpoint = live.settings.command_endpoint.clone();
-        let Some(command) = self.generation.get("EventCommand", &command_name).cloned() else {
+        let endpoint = settings.command_endpoint.clone();
+        let Some(command) = self
+            .table
+            .generation
+            .get("EventCommand", &command_name)
+            .cloned()
+        else {
             return;
         };
         self.log(

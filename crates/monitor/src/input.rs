@@ -49,6 +49,8 @@ pub enum Input {
     },
     /// The next configuration is in force.
     Reconfigure(Arc<Generation>),
+    /// The same, with what could be worked out in advance: for large configurations.
+    Exchange(Arc<crate::Prepared>),
     /// A link to another node came up, went down, or began or ended its replay.
     PeerChanged {
         /// Name of its Endpoint object.

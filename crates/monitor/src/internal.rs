@@ -157,7 +157,7 @@ impl Monitor {
             result.output = "Macro 'cluster_zone' must be set.".into();
             return Ok(());
         };
-        let Some(zone) = self.generation.get("Zone", &zone_name) else {
+        let Some(zone) = self.table.generation.get("Zone", &zone_name) else {
             result.state = 3;
             result.output = format!("Zone '{zone_name}' does not exist.").into();
             return Ok(());

@@ -9,19 +9,19 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::due::DueQueue;
 use crate::execute::Running;
+use crate::prepared::{Changes, Prepared, Table};
 use crate::remote::RemoteRequest;
 use crate::schedule::{FIRST_CHECK_WITHIN_S, first_check, next_check};
-use crate::settings::{Settings, local_zone};
+use crate::settings::Settings;
 use crate::stats::Counters;
 use crate::{Authority, Effect, Input, RunId, Saved, Severity, Stats, Surroundings};
 
 /// Checks that may run at the same time unless the configuration says otherwise.
 const CONCURRENT_CHECKS_MAX: usize = 512;
 
-/// One checkable: what is configured and what is known.
+/// What is known of one checkable.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) settings: Settings,
     pub(crate) state: Arc<CheckableState>,
     /// The check that is under way here.
     pub(crate) running: Option<RunId>,
@@ -55,13 +55,9 @@ pub(crate) struct Switches {
 pub struct Monitor {
     pub(crate) node_name: Str,
     pub(crate) program_start: Timestamp,
-    pub(crate) generation: Arc<Generation>,
-    pub(crate) local_zone: Option<Str>,
-    pub(crate) switches: Switches,
+    /// What is configured. Its checkables are those of `live`.
+    pub(crate) table: Arc<Table>,
     pub(crate) live: FxHashMap<CheckableName, Live>,
-    pub(crate) dependencies: FxHashMap<CheckableName, Vec<crate::dependencies::Dependency>>,
-    /// Who depends on a checkable through Dependency objects.
-    pub(crate) dependents: FxHashMap<CheckableName, Vec<CheckableName>>,
     pub(crate) time_zone: jiff::tz::TimeZone,
     restored: FxHashMap<CheckableName, Arc<CheckableState>>,
     pub(crate) due: DueQueue,
@@ -84,17 +80,12 @@ impl Monitor {
     /// A monitor without configuration.
     #[must_use]
     pub fn new(node_name: Str, program_start: Timestamp) -> Self {
-        let generation = Arc::new(Generation::default());
-        let switches = read_switches(&generation);
+        let table = Table::new(Arc::default(), &node_name, None);
         Self {
             node_name,
             program_start,
-            generation,
-            local_zone: None,
-            switches,
+            table: Arc::new(table),
             live: FxHashMap::default(),
-            dependencies: FxHashMap::default(),
-            dependents: FxHashMap::default(),
             time_zone: jiff::tz::TimeZone::UTC,
             restored: FxHashMap::default(),
             due: DueQueue::default(),
@@ -119,7 +110,7 @@ impl Monitor {
         self.time_zone = time_zone;
     }
 
-    /// Takes saved state, to be called before the first [`Input::Reconfigure`]; state of
+    /// Takes saved state, to be called before the first configuration is put in force; state of
     /// checkables that the configuration lacks is forgotten then.
     pub fn restore(&mut self, saved: impl IntoIterator<Item = Saved>) {
         self.restored = saved
@@ -132,7 +123,12 @@ impl Monitor {
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
         match input {
             Input::Command { command, origin } => self.apply_command(command, &origin, now),
-            Input::Reconfigure(generation) => self.reconfigure(generation, now),
+            Input::Reconfigure(generation) => {
+                let table = Table::new(generation, &self.node_name, Some(&*self.table));
+                let changes = Changes::between(&self.table, &table);
+                self.reconfigure(Arc::new(table), &changes, now);
+            }
+            Input::Exchange(prepared) => self.exchange(&prepared, now),
             Input::PeerChanged {
                 endpoint,
                 connected,
@@ -145,8 +141,11 @@ impl Monitor {
                 self.remote_execute(endpoint, params, now);
             }
             Input::Authority(authority) => {
-                self.authority = authority;
-                self.review_authority(now);
+                // It comes with each configuration, whether it has changed or not.
+                if self.authority != authority {
+                    self.authority = authority;
+                    self.review_authority(now);
+                }
             }
             Input::Surroundings(surroundings) => self.surroundings = *surroundings,
             Input::Tick => {}
@@ -200,7 +199,12 @@ impl Monitor {
     /// The configuration in force.
     #[must_use]
     pub fn generation(&self) -> &Arc<Generation> {
-        &self.generation
+        &self.table.generation
+    }
+
+    /// What is configured of a checkable.
+    pub(crate) fn settings(&self, name: &CheckableName) -> Option<&Settings> {
+        self.table.settings.get(name)
     }
 
     /// Whether this node has the say over a checkable (`paused` in the API is the opposite).
@@ -222,7 +226,7 @@ impl Monitor {
     }
 
     pub(crate) fn has_free_slot(&self) -> bool {
-        self.running.len() < self.switches.concurrent_max
+        self.running.len() < self.table.switches.concurrent_max
     }
 
     pub(crate) fn log(&mut self, severity: Severity, facility: &'static str, text: String) {
@@ -267,12 +271,11 @@ impl Monitor {
         origin: &Origin,
         now: Timestamp,
     ) {
-        let Some(live) = self.live.get(name) else {
+        let (Some(live), Some(settings)) = (self.live.get(name), self.settings(name)) else {
             return;
         };
         let soft = live.state.state_type == bheka_model::StateType::Soft
             && live.state.last_check_result.is_some();
-        let settings = &live.settings;
         let interval_s = if soft {
             settings.retry_interval_s
         } else {
@@ -285,13 +288,14 @@ impl Monitor {
     /// Puts a checkable into the queue at its time, or takes it out when it is not ours to check
     /// or a check is under way.
     pub(crate) fn plan(&mut self, name: &CheckableName) {
-        let Some(live) = self.live.get(name) else {
+        let (Some(live), Some(settings)) = (self.live.get(name), self.table.settings.get(name))
+        else {
             self.due.remove(name);
             return;
         };
-        if self.switches.checker
+        if self.table.switches.checker
             && live.authoritative
-            && live.settings.own_zone
+            && settings.own_zone
             && live.running.is_none()
         {
             self.due.set(name, live.state.next_check);
@@ -300,82 +304,62 @@ impl Monitor {
         }
     }
 
-    fn reconfigure(&mut self, generation: Arc<Generation>, now: Timestamp) {
-        self.switches = read_switches(&generation);
-        self.local_zone = local_zone(&generation, &self.node_name);
-        let names: Vec<CheckableName> = generation.checkables().collect();
-        let mut before = std::mem::take(&mut self.live);
-        self.live.reserve(names.len());
-        let mut fresh = Vec::new();
-        for name in names {
-            let Some(object) = generation.checkable(&name) else {
-                continue;
-            };
-            let settings = Settings::read(&name, object, &generation, self.local_zone.as_deref());
-            let live = match before.remove(&name) {
-                Some(known) => {
-                    let repaced = !known.settings.same_pace(&settings);
-                    if repaced {
-                        fresh.push((name.clone(), true));
-                    }
-                    Live { settings, ..known }
-                }
-                None => {
-                    fresh.push((name.clone(), false));
-                    Live {
-                        settings,
-                        state: self.first_state(&name),
-                        running: None,
-                        authoritative: false,
-                    }
-                }
-            };
-            self.live.insert(name, live);
+    fn exchange(&mut self, prepared: &Prepared, now: Timestamp) {
+        let next = Arc::clone(&prepared.table);
+        if let Some(changes) = prepared.changes_from(&self.table) {
+            return self.reconfigure(next, changes, now);
         }
-        self.generation = generation;
-        self.read_dependencies();
+        let changes = Changes::between(&self.table, &next);
+        self.reconfigure(next, &changes, now);
+    }
+
+    /// Puts a table in force. What is the same in both is not touched: everything else waits
+    /// meanwhile.
+    fn reconfigure(&mut self, next: Arc<Table>, changes: &Changes, now: Timestamp) {
+        let before = std::mem::replace(&mut self.table, next);
+        for name in &changes.removed {
+            self.live.remove(name);
+            self.due.remove(name);
+            self.expiries.remove(name);
+        }
+        let share = Share::of(&self.authority);
+        for name in &changes.added {
+            let live = Live {
+                state: self.restored.remove(name).unwrap_or_default(),
+                running: None,
+                authoritative: share.is_ours(name, &self.node_name).unwrap_or(false),
+            };
+            self.live.insert(name.clone(), live);
+        }
         self.restored = FxHashMap::default();
-        for name in before.into_keys() {
-            self.due.remove(&name);
-            self.expiries.remove(&name);
+        for name in &changes.added {
+            self.plan_first(name, false, now);
         }
-        for (name, repaced) in fresh {
-            self.plan_first(&name, repaced, now);
+        for name in &changes.repaced {
+            self.plan_first(name, true, now);
         }
-        self.review_authority(now);
-        let names: Vec<CheckableName> = self.live.keys().cloned().collect();
-        for name in names {
-            self.judge_reachability(&name, now);
+        if before.switches.checker == self.table.switches.checker {
+            let changed = changes.added.iter().chain(&changes.repaced);
+            for name in changed.chain(&changes.moved) {
+                self.plan(name);
+            }
+        } else {
+            let names: Vec<CheckableName> = self.live.keys().cloned().collect();
+            names.iter().for_each(|name| self.plan(name));
         }
-    }
-
-    fn read_dependencies(&mut self) {
-        self.dependencies.clear();
-        self.dependents.clear();
-        let generation = Arc::clone(&self.generation);
-        for object in generation.of_type("Dependency") {
-            let (child, dependency) = crate::dependencies::read(object);
-            self.dependents
-                .entry(dependency.parent.clone())
-                .or_default()
-                .push(child.clone());
-            self.dependencies.entry(child).or_default().push(dependency);
+        for name in &changes.added {
+            self.judge_reachability(name, now);
         }
-    }
-
-    fn first_state(&mut self, name: &CheckableName) -> Arc<CheckableState> {
-        if let Some(saved) = self.restored.remove(name) {
-            return saved;
+        for name in &changes.relinked {
+            self.refresh_reachability(name, now);
         }
-        Arc::default()
     }
 
     /// Spreads new checkables, and plans those whose interval has changed within the new one.
     fn plan_first(&mut self, name: &CheckableName, repaced: bool, now: Timestamp) {
-        let Some(live) = self.live.get(name) else {
+        let (Some(live), Some(settings)) = (self.live.get(name), self.settings(name)) else {
             return;
         };
-        let settings = &live.settings;
         let planned = live.state.next_check;
         let expiry = live.state.acknowledgement_expiry;
         let at = if repaced {
@@ -397,29 +381,13 @@ impl Monitor {
     }
 
     fn review_authority(&mut self, now: Timestamp) {
-        let members: Option<(Vec<Str>, bool)> = match &self.authority {
-            Authority::Alone => Some((Vec::new(), false)),
-            Authority::Hold => None,
-            Authority::Shared {
-                candidates,
-                by_host,
-            } => {
-                let mut sorted = candidates.clone();
-                sorted.sort();
-                sorted.dedup();
-                Some((sorted, *by_host))
-            }
-        };
+        let share = Share::of(&self.authority);
         let names: Vec<CheckableName> = self.live.keys().cloned().collect();
         let mut gained = FxHashSet::default();
         for name in &names {
-            let ours = match &members {
-                None => self.live.get(name).is_some_and(|live| live.authoritative),
-                Some((members, by_host)) => {
-                    owner(name, members, *by_host).is_none_or(|owner| owner == &self.node_name)
-                }
-            };
             if let Some(live) = self.live.get_mut(name) {
+                let ours = share.is_ours(name, &self.node_name);
+                let ours = ours.unwrap_or(live.authoritative);
                 if ours && !live.authoritative {
                     gained.insert(name.clone());
                 }
@@ -436,13 +404,48 @@ impl Monitor {
 
     /// A checkable that becomes ours and is overdue does not run at once with all the others.
     fn resume(&mut self, name: &CheckableName, now: Timestamp) {
-        let Some(live) = self.live.get(name) else {
+        let (Some(live), Some(settings)) = (self.live.get(name), self.settings(name)) else {
             return;
         };
         if live.state.next_check < now {
-            let settings = &live.settings;
             let at = first_check(now, settings.check_interval_s, settings.offset);
             self.change(name, |state| state.next_check = at);
+        }
+    }
+}
+
+/// Who has the say over what.
+enum Share {
+    /// As it was; over nothing that is new.
+    AsBefore,
+    /// Over what the names fall to, by host or each by itself; sorted.
+    Among(Vec<Str>, bool),
+}
+
+impl Share {
+    fn of(authority: &Authority) -> Self {
+        match authority {
+            Authority::Alone => Self::Among(Vec::new(), false),
+            Authority::Hold => Self::AsBefore,
+            Authority::Shared {
+                candidates,
+                by_host,
+            } => {
+                let mut sorted = candidates.clone();
+                sorted.sort();
+                sorted.dedup();
+                Self::Among(sorted, *by_host)
+            }
+        }
+    }
+
+    /// Whether this node has the say over it; `None` when that stays as it is.
+    fn is_ours(&self, name: &CheckableName, node_name: &Str) -> Option<bool> {
+        match self {
+            Self::AsBefore => None,
+            Self::Among(members, by_host) => {
+                Some(owner(name, members, *by_host).is_none_or(|owner| owner == node_name))
+            }
         }
     }
 }
@@ -488,7 +491,7 @@ pub fn concurrent_checks_max(generation: &Generation) -> usize {
         .map_or(CONCURRENT_CHECKS_MAX, |limit| limit.min(1e6) as usize)
 }
 
-fn read_switches(generation: &Generation) -> Switches {
+pub(crate) fn read_switches(generation: &Generation) -> Switches {
     let application = generation.of_type("IcingaApplication").next();
     let switch = |name: &str| application.is_none_or(|object| object.boolean(name));
     Switches {

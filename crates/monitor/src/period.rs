@@ -31,8 +31,10 @@ pub(crate) fn zoned(at: Timestamp, time_zone: &TimeZone) -> Zoned {
 impl Monitor {
     /// Whether a time lies in the period of that name; unknown periods hold all times.
     pub(crate) fn in_period(&self, name: &str, now: Timestamp) -> bool {
-        let period = self.generation.get("TimePeriod", name);
-        period.is_none_or(|period| is_inside_period(period, &self.generation, now, &self.time_zone))
+        let period = self.table.generation.get("TimePeriod", name);
+        period.is_none_or(|period| {
+            is_inside_period(period, &self.table.generation, now, &self.time_zone)
+        })
     }
 }
 

@@ -85,13 +85,12 @@ impl Monitor {
         }
         let peer = self.peers.get(endpoint).copied().unwrap_or_default();
         if peer.connected {
-            let Some(live) = self.live.get(name) else {
+            let Some(settings) = self.settings(name) else {
                 return;
             };
-            let timeout_s = live.settings.check_timeout_s;
-            let watchdog_s =
-                timeout_s.unwrap_or_else(|| live.settings.command_timeout_s()) + WATCHDOG_S;
-            let command = live.settings.object.string("check_command");
+            let timeout_s = settings.check_timeout_s;
+            let watchdog_s = timeout_s.unwrap_or_else(|| settings.command_timeout_s()) + WATCHDOG_S;
+            let command = settings.object.string("check_command");
             if !peer.syncing {
                 let mut params =
                     request_params(name, "check_command", &command, collected.to_value());
@@ -196,7 +195,7 @@ impl Monitor {
 
     /// Executes a request of a peer.
     pub(crate) fn start_remote(&mut self, request: RemoteRequest, now: Timestamp) {
-        if !self.switches.accept_commands {
+        if !self.table.switches.accept_commands {
             let text = format!("Endpoint '{}' does not accept commands.", self.node_name);
             self.refuse(&request, &text, 126, now);
             return;
@@ -210,7 +209,7 @@ impl Monitor {
             "notification_command" => ("NotificationCommand", "Notification"),
             _ => ("CheckCommand", "Check"),
         };
-        let Some(command) = self.generation.get(type_name, &command_name).cloned() else {
+        let Some(command) = self.table.generation.get(type_name, &command_name).cloned() else {
             let text = format!("{label} command '{command_name}' does not exist.");
             if type_name == "CheckCommand" || request.source().is_some() {
                 self.refuse(&request, &text, 3, now);

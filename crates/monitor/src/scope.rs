@@ -381,9 +381,9 @@ impl Monitor {
             None => None,
         };
         Some(Arc::new(CheckableView {
-            object: Arc::clone(&live.settings.object),
+            object: Arc::clone(&self.settings(name)?.object),
             state: Arc::clone(&live.state),
-            generation: Arc::clone(&self.generation),
+            generation: Arc::clone(&self.table.generation),
             host,
         }))
     }
@@ -445,6 +445,7 @@ impl Monitor {
 
     fn application(&self) -> Application {
         let vars = self
+            .table
             .generation
             .globals
             .get("Vars")
@@ -464,7 +465,7 @@ impl Monitor {
             "num_services_unknown",
         ];
         let mut counts = Numbers::from(NAMES.map(|name| (name, 0.0)));
-        let services = self.generation.services_of(host);
+        let services = self.table.generation.services_of(host);
         for service in services {
             let name = CheckableName::service(host.clone(), service.short_name.clone());
             let state = self.live.get(&name).map_or(3, |live| live.state.state_raw);

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bheka_cluster::{Cluster, LinkId};
-use bheka_model::{Board, CheckableName, Generation, Origin};
-use bheka_monitor::Monitor;
+use bheka_model::{Board, CheckableName, Origin};
+use bheka_monitor::{Monitor, Prepared};
 use bheka_value::{Str, Timestamp};
 use tokio::sync::mpsc;
 
@@ -157,8 +157,8 @@ impl Core {
                 let _ = done.send(());
                 return;
             }
-            Job::Reconfigure(generation, done) => {
-                let swapped = self.reconfigure(&generation, agenda);
+            Job::Reconfigure(prepared, done) => {
+                let swapped = self.reconfigure(prepared, agenda);
                 let _ = done.send(swapped);
                 return;
             }
@@ -186,8 +186,11 @@ impl Core {
         }
     }
 
-    fn reconfigure(&mut self, generation: &Arc<Generation>, agenda: &mut Agenda) -> Swapped {
+    fn reconfigure(&mut self, prepared: Arc<Prepared>, agenda: &mut Agenda) -> Swapped {
         let begun = Instant::now();
+        let generation = Arc::clone(prepared.generation());
+        let is_first = self.monitor.generation().number == 0;
+        let has_gone = !prepared.removed().is_empty();
         let links: Vec<(LinkId, Str)> = self
             .links
             .keys()
@@ -195,23 +198,29 @@ impl Core {
             .collect();
         self.last_reload_failed = Timestamp::NEVER;
         // The board first: effects of the swap are published on the new generation.
-        self.board.set_generation(Arc::clone(generation));
-        let input = bheka_monitor::Input::Reconfigure(Arc::clone(generation));
-        agenda.work.push_back(Work::Monitor(input));
-        let input = bheka_cluster::Input::Reconfigure(Arc::clone(generation));
+        self.board
+            .exchange_generation(Arc::clone(&generation), prepared.removed());
+        let input = bheka_cluster::Input::Reconfigure(Arc::clone(&generation));
         agenda.work.push_back(Work::Cluster(input));
         self.settle(agenda);
-        // The cluster tells of changes only; what holds at the start is none.
+        // The cluster tells of changes only; what holds at the start is none. Who checks what must
+        // be known before there is anything to check.
         let authority = super::status::authority(self.cluster.authority());
         agenda
             .work
             .push_back(Work::Monitor(bheka_monitor::Input::Authority(authority)));
+        let input = bheka_monitor::Input::Exchange(prepared);
+        agenda.work.push_back(Work::Monitor(input));
         self.settle(agenda);
         self.publish_changed(agenda);
-        // A check right after the start must not see a node without endpoints.
-        self.refresh_figures(clock::now(), agenda);
-        self.settle(agenda);
-        self.saving.mark_all();
+        if is_first {
+            // A check right after the start must not see a node without endpoints.
+            self.refresh_figures(clock::now(), agenda);
+            self.settle(agenda);
+        }
+        if is_first || has_gone {
+            self.saving.mark_all();
+        }
         let mut swapped = Swapped::default();
         for (link, endpoint) in links {
             let count = if self.links.contains_key(&link) {

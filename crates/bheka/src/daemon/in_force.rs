@@ -8,6 +8,7 @@ use bheka_api::Template;
 use bheka_cluster::Input;
 use bheka_lang::Globals;
 use bheka_model::{Board, Generation};
+use bheka_monitor::Prepared;
 use bheka_value::Str;
 use tokio::sync::oneshot;
 
@@ -27,6 +28,7 @@ pub(crate) struct InForce {
     pub(crate) jobs: Jobs,
     pub(crate) dialler: Dialler,
     pub(crate) certificates: Certificates,
+    pub(crate) node_name: Str,
     pub(crate) local_endpoint: Str,
     pub(crate) listener: Option<Listener>,
     pub(crate) templates: Arc<ArcSwap<Vec<(Str, Template)>>>,
@@ -42,10 +44,11 @@ impl InForce {
     /// When the writer has ended.
     pub(crate) async fn replace(
         &mut self,
-        generation: &Arc<Generation>,
+        prepared: &Arc<Prepared>,
         templates: Vec<(Str, Template)>,
         globals: Globals,
     ) -> anyhow::Result<Swapped> {
+        let generation = prepared.generation();
         let console = Console::when_running(&self.options);
         logging::configure(&self.options.logs, &self.settings, console, generation);
         self.templates.store(Arc::new(templates));
@@ -56,7 +59,7 @@ impl InForce {
             tracing::error!(target: "ApiListener", "{error:#}; the listener stays as it was");
         }
         self.attach(&globals);
-        let swapped = self.swap(generation).await?;
+        let swapped = self.swap(prepared).await?;
         notices::warn_of_what_has_no_effect(generation);
         self.adopt(globals).await;
         self.hand_in_zone_files().await;
@@ -67,10 +70,10 @@ impl InForce {
     ///
     /// # Errors
     /// When the writer has ended.
-    pub(crate) async fn swap(&self, generation: &Arc<Generation>) -> anyhow::Result<Swapped> {
+    pub(crate) async fn swap(&self, prepared: &Arc<Prepared>) -> anyhow::Result<Swapped> {
         let (done, applied) = oneshot::channel();
         self.jobs
-            .send(Job::Reconfigure(Arc::clone(generation), done))
+            .send(Job::Reconfigure(Arc::clone(prepared), done))
             .await;
         applied.await.context("the daemon is ending")
     }

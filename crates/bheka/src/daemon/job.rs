@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bheka_model::{Command, Generation};
+use bheka_model::Command;
+use bheka_monitor::Prepared;
 use bheka_value::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,7 +25,7 @@ pub(crate) enum Job {
     /// Commands of the API; answered when all are applied.
     Submit(Vec<Command>, oneshot::Sender<()>),
     /// The next generation; answered once it is in force.
-    Reconfigure(Arc<Generation>, oneshot::Sender<Swapped>),
+    Reconfigure(Arc<Prepared>, oneshot::Sender<Swapped>),
     /// A reload was refused at this time.
     ReloadFailed(Timestamp),
     /// Save everything and end.

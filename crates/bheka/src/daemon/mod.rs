@@ -36,7 +36,7 @@ use arc_swap::ArcSwap;
 use bheka_api::Api;
 use bheka_cluster::Cluster;
 use bheka_model::{Board, Generation};
-use bheka_monitor::Monitor;
+use bheka_monitor::{Monitor, Prepared};
 use bheka_net::IdentityFiles;
 use bheka_value::{Str, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -216,6 +216,7 @@ impl Daemon {
             jobs: jobs.clone(),
             dialler: dialler.clone(),
             certificates: certificates.clone(),
+            node_name: node_name.clone(),
             local_endpoint,
             listener: None,
             templates,
@@ -229,7 +230,8 @@ impl Daemon {
         crate::allocator::before_plugins();
         let (writer, found) = core.spawn(queue)?;
         in_force.introduce(found).await;
-        in_force.swap(&generation).await?;
+        let prepared = Arc::new(Prepared::new(Arc::clone(&generation), &node_name, None));
+        in_force.swap(&prepared).await?;
         in_force.hand_in_zone_files().await;
         let backend = DaemonBackend {
             board: Arc::clone(&in_force.board),
@@ -267,7 +269,7 @@ impl Daemon {
             told_to_end,
         };
         daemon
-            .wait(&mut signals, Worker::new(reloader, in_force))
+            .wait(&mut signals, Worker::new(reloader, in_force, prepared))
             .await;
         notify(&[sd_notify::NotifyState::Stopping]);
         tracing::info!(target: "Application", "Shutting down...");

@@ -20,7 +20,8 @@ use anyhow::Context as _;
 use bheka_api::{ReloadFailure, ReloadReport, ReloadStatus, Template};
 use bheka_cluster::config_sync::ConfigUpdate;
 use bheka_lang::Globals;
-use bheka_model::{Diff, Generation};
+use bheka_model::Diff;
+use bheka_monitor::Prepared;
 use bheka_value::Str;
 use tokio::sync::{Notify, oneshot};
 
@@ -214,16 +215,17 @@ impl Asked {
 pub(crate) struct Worker {
     reloader: Reloader,
     in_force: InForce,
-    generations: u64,
+    /// The generation in force.
+    current: Arc<Prepared>,
 }
 
 impl Worker {
     /// A worker behind a first generation that is in force.
-    pub(crate) fn new(reloader: Reloader, in_force: InForce) -> Self {
+    pub(crate) fn new(reloader: Reloader, in_force: InForce, current: Arc<Prepared>) -> Self {
         Self {
             reloader,
             in_force,
-            generations: 1,
+            current,
         }
     }
 
@@ -309,7 +311,6 @@ impl Worker {
     async fn reload(&mut self, staged: Option<&Staged>, cause: &str) -> Outcome {
         let (begun, at) = (Instant::now(), clock::now());
         notify_reloading();
-        self.generations += 1;
         let mut memory = MemoryWatch::begin();
         let endpoint = staged.map(|staged| &staged.endpoint);
         let next = match self.load(staged, &mut memory).await {
@@ -317,17 +318,17 @@ impl Worker {
             Err(error) => return self.refuse(endpoint, cause, format!("{error:#}")).await,
         };
         let Next {
-            generation,
-            before,
+            prepared,
             templates,
             globals,
             diff,
             times,
         } = next;
-        let swapped = match self.in_force.replace(&generation, templates, globals).await {
+        let swapped = match self.in_force.replace(&prepared, templates, globals).await {
             Ok(swapped) => swapped,
             Err(error) => return self.refuse(endpoint, cause, format!("{error:#}")).await,
         };
+        let before = std::mem::replace(&mut self.current, prepared);
         // Taking a large generation apart takes a while.
         let _ = tokio::task::spawn_blocking(move || drop(before)).await;
         notify(&[sd_notify::NotifyState::Ready]);
@@ -363,10 +364,11 @@ impl Worker {
     ) -> anyhow::Result<Next> {
         let in_force = &self.in_force;
         let (settings, options) = (in_force.settings.clone(), in_force.options.clone());
-        let before = in_force.board.generation();
+        let before = Arc::clone(&self.current);
+        let node_name = in_force.node_name.clone();
         let local_endpoint = in_force.local_endpoint.clone();
         let staged = staged.map(|staged| staged.folder.clone());
-        let number = self.generations;
+        let number = before.generation().number + 1;
         let mut loading = apart(move |threads| {
             let plan = Plan {
                 number,
@@ -377,12 +379,13 @@ impl Worker {
             let loaded = loaded.map_err(|invalid| anyhow::anyhow!("{invalid}"))?;
             let begun = Instant::now();
             let generation = Arc::new(loaded.generation);
-            let diff = before.diff(&generation);
+            let diff = before.generation().diff(&generation);
             let need = limits::needed(&generation, &local_endpoint);
             if let Err(error) = need.judge(limits::limit()).admit() {
                 loaded.globals.retire();
                 return Err(error);
             }
+            let prepared = Prepared::new(generation, &node_name, Some(&before));
             if plan.staged.is_some()
                 && let Err(error) = config_sync::promote(&settings.paths)
             {
@@ -390,8 +393,7 @@ impl Worker {
                 return Err(error).context("cannot put the files that were sent in place");
             }
             Ok(Next {
-                generation,
-                before,
+                prepared: Arc::new(prepared),
                 templates: loaded.templates,
                 globals: loaded.globals,
                 diff,
@@ -458,8 +460,7 @@ struct Staged {
 
 /// A generation that is ready to be put in force.
 struct Next {
-    generation: Arc<Generation>,
-    before: Arc<Generation>,
+    prepared: Arc<Prepared>,
     templates: Vec<(Str, Template)>,
     globals: Globals,
     diff: Diff,
