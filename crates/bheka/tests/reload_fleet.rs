@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bheka_fleet::{Clock, Fleet, Mode, Options};
+use bheka_fleet::{Clock, Dial, Fleet, Options};
 use bheka_net::pki::{CertificateAuthority, KeyKind, PrivateKey};
 use bheka_value::Timestamp;
 use serde_json::{Value, json};
@@ -195,12 +195,11 @@ async fn reloads_during_a_storm_drop_nobody() {
     const AGENTS: usize = 300;
     let (mut master, authority) = master();
     let mut options = Options::new(AGENTS, authority, Clock::new(now));
-    options.mode = Mode::Dial {
-        master: "master".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: master.port,
+    options.listen = None;
+    options.dial = Some(Dial {
         retry: Duration::from_secs(1),
-    };
+        ..Dial::new("master", "127.0.0.1", master.port)
+    });
     configure(&master, &options.names(), None, "");
     master.start_and_wait();
     let names = options.names();

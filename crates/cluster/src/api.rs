@@ -78,6 +78,9 @@ pub struct SecurityObject {
 pub enum Input {
     /// The next configuration is in force. Also the first one; nothing is dialled before.
     Reconfigure(Arc<Generation>),
+    /// The same, with the generation's [`Topology`](crate::Topology) as this node sees it: making it
+    /// goes over all endpoints, which need not hold up everything else.
+    Exchange(Arc<Generation>, Arc<crate::Topology>),
     /// A connection came up.
     LinkUp(LinkUp),
     /// A connection ended without being told to.

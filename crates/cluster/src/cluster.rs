@@ -29,7 +29,7 @@ use crate::topology::{Relation, Topology};
 pub struct Cluster {
     pub(crate) settings: Settings,
     pub(crate) generation: Arc<Generation>,
-    pub(crate) topology: Topology,
+    pub(crate) topology: Arc<Topology>,
     pub(crate) listener: Listener,
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) peers: BTreeMap<Str, Peer>,
@@ -102,7 +102,7 @@ impl Cluster {
             now: settings.program_start,
             settings,
             generation: Arc::default(),
-            topology: Topology::default(),
+            topology: Arc::default(),
             listener: Listener::default(),
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -127,7 +127,11 @@ impl Cluster {
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
         self.observe_clock(now);
         match input {
-            Input::Reconfigure(generation) => self.reconfigure(generation),
+            Input::Reconfigure(generation) => {
+                let next = Topology::new(&generation, &self.settings.local_endpoint);
+                self.reconfigure(generation, Arc::new(next));
+            }
+            Input::Exchange(generation, topology) => self.reconfigure(generation, topology),
             Input::LinkUp(up) => self.link_up(up),
             Input::LinkDown { link, cause } => self.link_down(link, &cause),
             Input::DialFailed { endpoint, failure } => self.dial_failed(&endpoint, failure),
@@ -194,7 +198,7 @@ impl Cluster {
 
     /// Zones and endpoints of the configuration in force.
     #[must_use]
-    pub const fn topology(&self) -> &Topology {
+    pub fn topology(&self) -> &Topology {
         &self.topology
     }
 
@@ -269,7 +273,7 @@ impl Cluster {
         }
     }
 
-    fn reconfigure(&mut self, generation: Arc<Generation>) {
+    fn reconfigure(&mut self, generation: Arc<Generation>, next: Arc<Topology>) {
         let listener = generation.of_type("ApiListener").next().cloned();
         let is_alone = listener.is_none();
         self.listener = listener.map_or_else(Listener::default, |object| Listener {
@@ -285,7 +289,6 @@ impl Cluster {
                 .filter(|seconds| *seconds > 0.0)
                 .unwrap_or(HELLO_S),
         });
-        let next = Topology::new(&generation, &self.settings.local_endpoint);
         self.generation = generation;
         let before = std::mem::replace(&mut self.topology, next);
         if !self.configured {

@@ -4,6 +4,8 @@
 //! once when they appear, again after a pause that grows with each failure and is never the same,
 //! so that many nodes do not call at the same moment, nor two each other.
 
+use std::sync::Arc;
+
 use bheka_value::{Str, Timestamp};
 
 use crate::api::{CloseReason, Direction, Effect, Severity};
@@ -45,19 +47,15 @@ impl Cluster {
             }
             self.forget_peer(&name);
         }
-        let all: Vec<(Str, Endpoint)> = self
-            .topology
-            .endpoints()
-            .filter(|(name, _)| **name != local)
-            .map(|(name, endpoint)| (name.clone(), endpoint.clone()))
-            .collect();
-        for (name, endpoint) in all {
-            match before.endpoint(&name) {
+        let next = Arc::clone(&self.topology);
+        for (name, endpoint) in next.endpoints().filter(|(name, _)| **name != local) {
+            match before.endpoint(name) {
                 None => {
                     self.peers.entry(name.clone()).or_default();
-                    self.plan_dial(&name, self.now);
+                    self.plan_dial(name, self.now);
                 }
-                Some(old) => self.reconcile_peer(&name, old, &endpoint),
+                Some(old) if old == endpoint => {}
+                Some(old) => self.reconcile_peer(name, old, endpoint),
             }
         }
     }

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bheka_cluster::{Cluster, LinkId};
 use bheka_model::{Board, CheckableName, Origin};
-use bheka_monitor::{Monitor, Prepared};
+use bheka_monitor::Monitor;
 use bheka_value::{Str, Timestamp};
 use tokio::sync::mpsc;
 
 use super::certificates::Certificates;
 use super::clock;
-use super::job::{Job, Jobs, Swapped};
+use super::job::{Exchange, Job, Jobs, Swapped};
 use super::links::{Dialler, LinkHandle};
 use super::reload::{Cause, Reloader, Request};
 use super::replay::{Operation, ReplayLog};
@@ -157,8 +157,8 @@ impl Core {
                 let _ = done.send(());
                 return;
             }
-            Job::Reconfigure(prepared, done) => {
-                let swapped = self.reconfigure(prepared, agenda);
+            Job::Reconfigure(next, done) => {
+                let swapped = self.reconfigure(next, agenda);
                 let _ = done.send(swapped);
                 return;
             }
@@ -186,8 +186,9 @@ impl Core {
         }
     }
 
-    fn reconfigure(&mut self, prepared: Arc<Prepared>, agenda: &mut Agenda) -> Swapped {
+    fn reconfigure(&mut self, next: Exchange, agenda: &mut Agenda) -> Swapped {
         let begun = Instant::now();
+        let Exchange { prepared, topology } = next;
         let generation = Arc::clone(prepared.generation());
         let is_first = self.monitor.generation().number == 0;
         let has_gone = !prepared.removed().is_empty();
@@ -200,7 +201,7 @@ impl Core {
         // The board first: effects of the swap are published on the new generation.
         self.board
             .exchange_generation(Arc::clone(&generation), prepared.removed());
-        let input = bheka_cluster::Input::Reconfigure(Arc::clone(&generation));
+        let input = bheka_cluster::Input::Exchange(Arc::clone(&generation), topology);
         agenda.work.push_back(Work::Cluster(input));
         self.settle(agenda);
         // The cluster tells of changes only; what holds at the start is none. Who checks what must

@@ -8,12 +8,11 @@ use bheka_api::Template;
 use bheka_cluster::Input;
 use bheka_lang::Globals;
 use bheka_model::{Board, Generation};
-use bheka_monitor::Prepared;
 use bheka_value::Str;
 use tokio::sync::oneshot;
 
 use super::certificates::Certificates;
-use super::job::{Job, Jobs, Swapped};
+use super::job::{Exchange, Job, Jobs, Swapped};
 use super::links::{Dialler, LinkSettings};
 use super::listener::{self, Listener};
 use super::logging::{self, Console};
@@ -44,11 +43,11 @@ impl InForce {
     /// When the writer has ended.
     pub(crate) async fn replace(
         &mut self,
-        prepared: &Arc<Prepared>,
+        next: &Exchange,
         templates: Vec<(Str, Template)>,
         globals: Globals,
     ) -> anyhow::Result<Swapped> {
-        let generation = prepared.generation();
+        let generation = next.generation();
         let console = Console::when_running(&self.options);
         logging::configure(&self.options.logs, &self.settings, console, generation);
         self.templates.store(Arc::new(templates));
@@ -59,7 +58,7 @@ impl InForce {
             tracing::error!(target: "ApiListener", "{error:#}; the listener stays as it was");
         }
         self.attach(&globals);
-        let swapped = self.swap(prepared).await?;
+        let swapped = self.swap(next).await?;
         notices::warn_of_what_has_no_effect(generation);
         self.adopt(globals).await;
         self.hand_in_zone_files().await;
@@ -70,11 +69,9 @@ impl InForce {
     ///
     /// # Errors
     /// When the writer has ended.
-    pub(crate) async fn swap(&self, prepared: &Arc<Prepared>) -> anyhow::Result<Swapped> {
+    pub(crate) async fn swap(&self, next: &Exchange) -> anyhow::Result<Swapped> {
         let (done, applied) = oneshot::channel();
-        self.jobs
-            .send(Job::Reconfigure(Arc::clone(prepared), done))
-            .await;
+        self.jobs.send(Job::Reconfigure(next.clone(), done)).await;
         applied.await.context("the daemon is ending")
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bheka_model::Command;
+use bheka_cluster::Topology;
+use bheka_model::{Command, Generation};
 use bheka_monitor::Prepared;
 use bheka_value::Timestamp;
 use tokio::sync::{mpsc, oneshot};
@@ -25,11 +26,42 @@ pub(crate) enum Job {
     /// Commands of the API; answered when all are applied.
     Submit(Vec<Command>, oneshot::Sender<()>),
     /// The next generation; answered once it is in force.
-    Reconfigure(Arc<Prepared>, oneshot::Sender<Swapped>),
+    Reconfigure(Exchange, oneshot::Sender<Swapped>),
     /// A reload was refused at this time.
     ReloadFailed(Timestamp),
     /// Save everything and end.
     Finish,
+}
+
+/// A generation, with all that could be worked out about it in advance.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    /// The generation, and what the monitor needs of it.
+    pub(crate) prepared: Arc<Prepared>,
+    /// Its zones and endpoints as this node sees them.
+    pub(crate) topology: Arc<Topology>,
+}
+
+impl Exchange {
+    /// From the generation before it, if there is one, to another one. Goes over all objects.
+    pub(crate) fn prepare(
+        generation: Arc<Generation>,
+        node_name: &str,
+        local_endpoint: &str,
+        before: Option<&Self>,
+    ) -> Self {
+        let topology = Topology::new(&generation, local_endpoint);
+        let before = before.map(|before| &*before.prepared);
+        Self {
+            topology: Arc::new(topology),
+            prepared: Arc::new(Prepared::new(generation, node_name, before)),
+        }
+    }
+
+    /// The generation.
+    pub(crate) fn generation(&self) -> &Arc<Generation> {
+        self.prepared.generation()
+    }
 }
 
 /// What an exchange of generations did.

@@ -45,15 +45,15 @@ pub(crate) struct Need {
     files: u64,
 }
 
-/// Counts what a generation takes on the node with this endpoint.
-pub(crate) fn needed(generation: &Generation, local_endpoint: &str) -> Need {
+/// Counts what a generation takes on the node that sees its zones so.
+pub(crate) fn needed(generation: &Generation, topology: &Topology) -> Need {
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let listener = generation.of_type("ApiListener").next();
     let links = listener.as_ref().map_or(0, |_| {
-        let topology = Topology::new(generation, local_endpoint);
-        let neighbours = topology.endpoints().filter(|(name, endpoint)| {
-            endpoint.relation.is_neighbour() && **name != *local_endpoint
-        });
+        let local = topology.local_endpoint();
+        let neighbours = topology
+            .endpoints()
+            .filter(|(name, endpoint)| endpoint.relation.is_neighbour() && *name != local);
         count(neighbours.count())
     });
     // Who takes orders of others runs as many checks as it may, whatever it knows itself.
@@ -277,9 +277,13 @@ mod tests {
         Generation::new(1, BTreeMap::new(), objects)
     }
 
+    fn needed_at(generation: &Generation, local_endpoint: &str) -> Need {
+        needed(generation, &Topology::new(generation, local_endpoint))
+    }
+
     #[test]
     fn seventeen_thousand_agents_fit_into_twenty_thousand_descriptors() {
-        let need = needed(&master(17_000), "master");
+        let need = needed_at(&master(17_000), "master");
         assert_eq!(need.links, 17_000);
         assert_eq!(need.checks, 512 * PER_CHECK);
         assert_eq!(need.judge(Some(20_000)), Verdict::Fits);
@@ -298,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_small_node_is_content_with_the_usual_limit() {
-        let need = needed(&master(20), "master");
+        let need = needed_at(&master(20), "master");
         assert_eq!(need.judge(Some(1024)), Verdict::Fits);
         // An agent knows no hosts, but runs what it is told.
         let listener = [("accept_commands", Value::Boolean(true))];
@@ -306,10 +310,10 @@ mod tests {
         objects.extend(zone("master", None));
         objects.extend(zone("agent", Some("master")));
         let agent = Generation::new(1, BTreeMap::new(), objects);
-        let need = needed(&agent, "agent");
+        let need = needed_at(&agent, "agent");
         assert_eq!((need.links, need.checks), (1, 512 * PER_CHECK));
         assert!(matches!(need.judge(Some(1024)), Verdict::Tight(_)));
-        let nothing = needed(&Generation::default(), "master");
+        let nothing = needed_at(&Generation::default(), "master");
         assert_eq!(nothing.full(), FILES);
     }
 

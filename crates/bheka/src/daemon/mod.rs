@@ -36,7 +36,7 @@ use arc_swap::ArcSwap;
 use bheka_api::Api;
 use bheka_cluster::Cluster;
 use bheka_model::{Board, Generation};
-use bheka_monitor::{Monitor, Prepared};
+use bheka_monitor::Monitor;
 use bheka_net::IdentityFiles;
 use bheka_value::{Str, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -46,7 +46,7 @@ use self::backend::DaemonBackend;
 use self::certificates::Certificates;
 use self::core::Core;
 use self::in_force::InForce;
-use self::job::{Job, Jobs};
+use self::job::{Exchange, Job, Jobs};
 use self::links::Dialler;
 use self::listener::Listener;
 use self::logging::Console;
@@ -176,7 +176,8 @@ impl Daemon {
                 files.certificate.display()
             );
         }
-        let need = limits::needed(&generation, &local_endpoint);
+        let first = Exchange::prepare(Arc::clone(&generation), &node_name, &local_endpoint, None);
+        let need = limits::needed(&generation, &first.topology);
         need.judge(limits::limit()).admit()?;
         let dialler = Dialler::new(
             jobs.clone(),
@@ -230,8 +231,7 @@ impl Daemon {
         crate::allocator::before_plugins();
         let (writer, found) = core.spawn(queue)?;
         in_force.introduce(found).await;
-        let prepared = Arc::new(Prepared::new(Arc::clone(&generation), &node_name, None));
-        in_force.swap(&prepared).await?;
+        in_force.swap(&first).await?;
         in_force.hand_in_zone_files().await;
         let backend = DaemonBackend {
             board: Arc::clone(&in_force.board),
@@ -269,7 +269,7 @@ impl Daemon {
             told_to_end,
         };
         daemon
-            .wait(&mut signals, Worker::new(reloader, in_force, prepared))
+            .wait(&mut signals, Worker::new(reloader, in_force, first))
             .await;
         notify(&[sd_notify::NotifyState::Stopping]);
         tracing::info!(target: "Application", "Shutting down...");

@@ -21,12 +21,11 @@ use bheka_api::{ReloadFailure, ReloadReport, ReloadStatus, Template};
 use bheka_cluster::config_sync::ConfigUpdate;
 use bheka_lang::Globals;
 use bheka_model::Diff;
-use bheka_monitor::Prepared;
 use bheka_value::Str;
 use tokio::sync::{Notify, oneshot};
 
 use super::in_force::InForce;
-use super::job::Job;
+use super::job::{Exchange, Job};
 use super::memory::MemoryWatch;
 use super::{clock, config_sync, limits, notify, notify_reloading};
 use crate::config::{self, Plan};
@@ -216,12 +215,12 @@ pub(crate) struct Worker {
     reloader: Reloader,
     in_force: InForce,
     /// The generation in force.
-    current: Arc<Prepared>,
+    current: Exchange,
 }
 
 impl Worker {
     /// A worker behind a first generation that is in force.
-    pub(crate) fn new(reloader: Reloader, in_force: InForce, current: Arc<Prepared>) -> Self {
+    pub(crate) fn new(reloader: Reloader, in_force: InForce, current: Exchange) -> Self {
         Self {
             reloader,
             in_force,
@@ -318,17 +317,17 @@ impl Worker {
             Err(error) => return self.refuse(endpoint, cause, format!("{error:#}")).await,
         };
         let Next {
-            prepared,
+            exchange,
             templates,
             globals,
             diff,
             times,
         } = next;
-        let swapped = match self.in_force.replace(&prepared, templates, globals).await {
+        let swapped = match self.in_force.replace(&exchange, templates, globals).await {
             Ok(swapped) => swapped,
             Err(error) => return self.refuse(endpoint, cause, format!("{error:#}")).await,
         };
-        let before = std::mem::replace(&mut self.current, prepared);
+        let before = std::mem::replace(&mut self.current, exchange);
         // Taking a large generation apart takes a while.
         let _ = tokio::task::spawn_blocking(move || drop(before)).await;
         notify(&[sd_notify::NotifyState::Ready]);
@@ -364,7 +363,7 @@ impl Worker {
     ) -> anyhow::Result<Next> {
         let in_force = &self.in_force;
         let (settings, options) = (in_force.settings.clone(), in_force.options.clone());
-        let before = Arc::clone(&self.current);
+        let before = self.current.clone();
         let node_name = in_force.node_name.clone();
         let local_endpoint = in_force.local_endpoint.clone();
         let staged = staged.map(|staged| staged.folder.clone());
@@ -380,12 +379,13 @@ impl Worker {
             let begun = Instant::now();
             let generation = Arc::new(loaded.generation);
             let diff = before.generation().diff(&generation);
-            let need = limits::needed(&generation, &local_endpoint);
+            let exchange =
+                Exchange::prepare(generation, &node_name, &local_endpoint, Some(&before));
+            let need = limits::needed(exchange.generation(), &exchange.topology);
             if let Err(error) = need.judge(limits::limit()).admit() {
                 loaded.globals.retire();
                 return Err(error);
             }
-            let prepared = Prepared::new(generation, &node_name, Some(&before));
             if plan.staged.is_some()
                 && let Err(error) = config_sync::promote(&settings.paths)
             {
@@ -393,7 +393,7 @@ impl Worker {
                 return Err(error).context("cannot put the files that were sent in place");
             }
             Ok(Next {
-                prepared: Arc::new(prepared),
+                exchange,
                 templates: loaded.templates,
                 globals: loaded.globals,
                 diff,
@@ -460,7 +460,7 @@ struct Staged {
 
 /// A generation that is ready to be put in force.
 struct Next {
-    prepared: Arc<Prepared>,
+    exchange: Exchange,
     templates: Vec<(Str, Template)>,
     globals: Globals,
     diff: Diff,
