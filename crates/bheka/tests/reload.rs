@@ -242,3 +242,82 @@ fn a_reload_without_the_own_endpoint_is_refused() {
     assert!(master.object("endpoints", "master").is_some());
     assert!(master.stop());
 }
+
+/// What a master sends is checked where it is staged, and in force where it belongs.
+#[test]
+fn an_update_is_loaded_once_as_if_it_were_in_its_place() {
+    if !has_openssl("an_update_is_loaded_once_as_if_it_were_in_its_place") {
+        return;
+    }
+    let authority = Authority::new();
+    let (mut master, mut agent) = (
+        Node::new(Program::Bheka, "master"),
+        Node::new(Program::Bheka, "agent"),
+    );
+    let zones = |host: &str| {
+        format!(
+            "object Endpoint \"master\" {{ {host} }}\n\
+             object Zone \"master\" {{ endpoints = [ \"master\" ] }}\n\
+             object Endpoint \"agent\" {{ }}\n\
+             object Zone \"agent\" {{ endpoints = [ \"agent\" ]; parent = \"master\" }}\n\
+             object Zone \"everywhere\" {{ global = true }}\n"
+        )
+    };
+    let only_here = "template CheckCommand \"only-here\" { command = [ \"/bin/true\" ] }\n";
+    master.certify(&authority);
+    agent.certify(&authority);
+    master.configure("", &(zones("") + only_here));
+    let address = format!("host = \"127.0.0.1\"; port = {}", master.port);
+    agent.configure("accept_config = true", &zones(&address));
+    let zone = master.dir.join("etc/zones.d/everywhere");
+    std::fs::create_dir_all(&zone).unwrap();
+    let file = zone.join("commands.conf");
+    let sent = |text: &str| {
+        format!("object CheckCommand \"sent\" {{ command = [ \"/bin/echo\", \"{text}\" ] }}\n")
+    };
+    std::fs::write(&file, sent("one")).unwrap();
+    master.start_and_wait();
+    agent.start_and_wait();
+    let shows = |text: &'static str| move |attrs: &serde_json::Value| attrs["command"][1] == text;
+    let attrs = agent.wait_object("checkcommands", "sent", "the first version", shows("one"));
+    let place = agent
+        .dir
+        .join("data/api/zones/everywhere/_etc/commands.conf");
+    assert_eq!(
+        attrs["source_location"]["path"],
+        place.display().to_string()
+    );
+    assert!(place.exists());
+    let said = reloads(&agent);
+    assert_eq!(said["last"]["cause"], "update from endpoint 'master'");
+    // One load, not one to check and another one to use.
+    let loads = |node: &Node| {
+        let log = node.read_log("debug.log");
+        log.matches("Loading configuration file(s).").count()
+    };
+    assert_eq!(loads(&agent), said["succeeded"].as_u64().unwrap() as usize);
+
+    // What only the master can use is refused, with the place where it is.
+    let bad = sent("two") + "object CheckCommand \"bad\" { import \"only-here\" }\n";
+    std::fs::write(&file, bad).unwrap();
+    master.signal("HUP");
+    agent.wait_log(&["Config validation failed for the update", "only-here"]);
+    let why = wait_for(
+        "the failure in the status",
+        || agent.logs(),
+        || {
+            reloads(&agent)["last_failure"]["text"]
+                .as_str()
+                .map(str::to_owned)
+        },
+    );
+    assert!(why.contains("zones-stage/everywhere"), "{why}");
+    let attrs = agent.object("checkcommands", "sent").unwrap();
+    assert!(shows("one")(&attrs), "{attrs}");
+    assert_eq!(std::fs::read_to_string(&place).unwrap(), sent("one"));
+
+    std::fs::write(&file, sent("three")).unwrap();
+    master.signal("HUP");
+    agent.wait_object("checkcommands", "sent", "the third version", shows("three"));
+    assert!(agent.stop() && master.stop());
+}
