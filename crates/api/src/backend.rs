@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bheka_lang::{Globals, MemorySources, Sources};
 use bheka_model::{Board, Command, ConfigObject};
 use bheka_value::{Location, Str, Timestamp, Value};
 
+use crate::connection::ConnectionStatus;
+use crate::fleet::FleetStatus;
 use crate::reload::ReloadStatus;
 
 /// The daemon as the API sees it. All calls are cheap and never wait, but for
@@ -49,6 +51,24 @@ pub trait Backend: Send + Sync + 'static {
     /// Run-time attributes of an endpoint; `None` when nothing is known of it.
     fn endpoint(&self, name: &str) -> Option<EndpointStatus>;
 
+    /// How an endpoint came to be connected, or why it is not; `None` for this node, and where
+    /// nobody knows.
+    fn connection(&self, _name: &str) -> Option<ConnectionStatus> {
+        None
+    }
+
+    /// Has what is known of single endpoints and zones brought up to date, within a moment. The
+    /// future is done then, or when it takes too long: what is known is a little older in that
+    /// case.
+    fn refresh(&self) -> Refresh {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Memory, descriptors and such of the process; `None` where nobody knows.
+    fn resources(&self) -> Option<Resources> {
+        None
+    }
+
     /// What a time period means now; `None` where nobody works it out.
     fn time_period(&self, _period: &ConfigObject) -> Option<TimePeriodStatus> {
         None
@@ -73,6 +93,26 @@ pub enum ProcessOrder {
     Reload,
     /// `shutdown-process`: end in good order.
     ShutDown,
+}
+
+/// Waits until what is known of endpoints is fresh.
+pub type Refresh = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the process uses of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resources {
+    /// Seconds of processor time, of the user and the system.
+    pub cpu_s: f64,
+    /// Bytes in memory.
+    pub resident_bytes: u64,
+    /// Bytes of address space.
+    pub virtual_bytes: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Open descriptors.
+    pub open_fds: u64,
+    /// How many it may open; `None` for no limit.
+    pub max_fds: Option<u64>,
 }
 
 /// Waits until commands are applied.
@@ -118,12 +158,8 @@ pub struct ApplicationStatus {
 pub struct ListenerStatus {
     /// The name of the own endpoint.
     pub identity: Str,
-    /// Connected endpoints of the own, the parent and the child zones.
-    pub connected_endpoints: Vec<Str>,
-    /// The others of those zones.
-    pub disconnected_endpoints: Vec<Str>,
-    /// The own zone, its parent and its children, by name.
-    pub zones: Vec<ZoneStatus>,
+    /// Endpoints and zones by name.
+    pub listing: Arc<Listing>,
     /// Up to where the log for peers that are away is written.
     pub log_message_timestamp: Timestamp,
     /// Anonymous JSON-RPC connections.
@@ -140,6 +176,73 @@ pub struct ListenerStatus {
     pub work_queue_item_rate: f64,
     /// Connections that are being made.
     pub openings: Openings,
+    /// All endpoints together; `None` where nobody counts.
+    pub fleet: Option<FleetStatus>,
+}
+
+/// Endpoints and zones by name. There may be very many: what the API shows of them is made once
+/// for each look at them.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    connected_endpoints: Vec<Str>,
+    disconnected_endpoints: Vec<Str>,
+    zones: Vec<ZoneStatus>,
+    shown: OnceLock<[Value; 3]>,
+}
+
+impl Listing {
+    /// Connected endpoints of the own, the parent and the child zones; the others of those zones;
+    /// those zones.
+    #[must_use]
+    pub fn new(
+        connected_endpoints: Vec<Str>,
+        disconnected_endpoints: Vec<Str>,
+        zones: Vec<ZoneStatus>,
+    ) -> Self {
+        Self {
+            connected_endpoints,
+            disconnected_endpoints,
+            zones,
+            shown: OnceLock::new(),
+        }
+    }
+
+    /// How many endpoints are connected.
+    pub(crate) fn connected(&self) -> usize {
+        self.connected_endpoints.len()
+    }
+
+    /// How many are not.
+    pub(crate) fn disconnected(&self) -> usize {
+        self.disconnected_endpoints.len()
+    }
+
+    /// `conn_endpoints`, `not_conn_endpoints` and `zones`, which nobody can change.
+    pub(crate) fn shown(&self) -> &[Value; 3] {
+        self.shown.get_or_init(|| {
+            let names = |names: &[Str]| {
+                let names = Value::array(names.iter().cloned().map(Value::String));
+                names.freeze();
+                names
+            };
+            let zones = self.zones.iter().map(|zone| {
+                let fields = Value::dictionary([
+                    ("client_log_lag", Value::Number(zone.client_log_lag_s)),
+                    ("connected", Value::Boolean(zone.connected)),
+                    ("endpoints", names(&zone.endpoints)),
+                    ("parent_zone", Value::String(zone.parent_zone.clone())),
+                ]);
+                (zone.name.clone(), fields)
+            });
+            let zones = Value::dictionary(zones);
+            zones.freeze();
+            [
+                names(&self.connected_endpoints),
+                names(&self.disconnected_endpoints),
+                zones,
+            ]
+        })
+    }
 }
 
 /// Connections that are being made, and the handshakes of nodes so far.
@@ -194,7 +297,7 @@ pub struct CheckCounts {
 }
 
 /// Numbers of the scheduler.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct CheckStatistics {
     /// Active checks of hosts.
     pub active_host: CheckCounts,
@@ -210,6 +313,23 @@ pub struct CheckStatistics {
     pub current_pending_callbacks: usize,
     /// Checks for others that wait to run.
     pub remote_check_queue: usize,
+    /// Results since start.
+    pub totals: Vec<CheckTotals>,
+}
+
+/// Results of one kind since start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckTotals {
+    /// `host` or `service`.
+    pub of: &'static str,
+    /// `active` or `passive`.
+    pub kind: &'static str,
+    /// How many.
+    pub count: u64,
+    /// Seconds that they waited beyond being due, together.
+    pub latency_s: f64,
+    /// Seconds that they took to make, together.
+    pub execution_s: f64,
 }
 
 /// The queue of the scheduler.
@@ -250,6 +370,8 @@ pub struct EndpointStatus {
     pub bytes_sent_per_second: f64,
     /// Over the last minute.
     pub bytes_received_per_second: f64,
+    /// Seconds spent on its messages since start.
+    pub seconds_processing_messages: f64,
 }
 
 impl EndpointStatus {
@@ -269,6 +391,7 @@ impl EndpointStatus {
             "messages_received_per_second" => Value::Number(self.messages_received_per_second),
             "bytes_sent_per_second" => Value::Number(self.bytes_sent_per_second),
             "bytes_received_per_second" => Value::Number(self.bytes_received_per_second),
+            "seconds_processing_messages" => Value::Number(self.seconds_processing_messages),
             _ => return None,
         })
     }

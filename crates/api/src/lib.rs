@@ -16,10 +16,13 @@ mod actions;
 mod auth;
 mod backend;
 mod builtin;
+mod connection;
 mod console;
+mod fleet;
 mod http;
 mod info;
 mod json_error;
+mod metrics;
 mod objects;
 mod params;
 mod permission;
@@ -36,10 +39,12 @@ mod variables;
 mod view;
 
 pub use backend::{
-    ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, Openings, ProcessOrder, Submission, SubmitError, Template, TimePeriodStatus,
-    ZoneStatus,
+    ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckTotals, CheckerStatus,
+    EndpointStatus, ListenerStatus, Listing, Openings, ProcessOrder, Refresh, Resources,
+    Submission, SubmitError, Template, TimePeriodStatus, ZoneStatus,
 };
+pub use connection::{ConnectionStatus, DialError, TlsStatus};
+pub use fleet::{Failures, FleetStatus, Handshakes, Storm, Traffic, Way};
 pub use reload::{ReloadFailure, ReloadReport, ReloadStatus};
 pub use request::{PeerInfo, Request};
 pub use response::Response;

@@ -223,8 +223,11 @@ impl<'p> Plan<'p> {
         object: &Arc<ConfigObject>,
         columns: &[Column],
     ) {
-        let is_shown =
-            |column: &&Column| !column.only_when_set || object.attributes.contains_key(column.name);
+        let is_shown = |column: &&Column| {
+            !column.only_when_set
+                || object.attributes.contains_key(column.name)
+                || self.snapshot.is_live(object, column.name)
+        };
         let names: Vec<&str> = columns.iter().filter(is_shown).map(|it| it.name).collect();
         let values = self.snapshot.attributes(object, &names);
         write_members(out, layout, depth, values, |out, _, value| {

@@ -112,6 +112,11 @@ pub(crate) fn has(user: &ConfigObject, required: &str) -> bool {
 }
 
 impl Grant {
+    /// Whether it covers all there is.
+    pub(crate) fn is_unrestricted(&self) -> bool {
+        self.filters.is_empty()
+    }
+
     /// Whether it covers an object. `scope` holds the variables that the filters see.
     ///
     /// # Errors

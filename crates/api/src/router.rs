@@ -14,7 +14,7 @@ use crate::permission;
 use crate::request::{Request, Url};
 use crate::response::{Handled, Headers, Response};
 use crate::view::Snapshot;
-use crate::{actions, console, info, objects, status, templates, types, variables};
+use crate::{actions, console, info, metrics, objects, status, templates, types, variables};
 
 /// The REST API over a daemon.
 pub struct Api {
@@ -23,6 +23,8 @@ pub struct Api {
     pub(crate) builders: Arc<tokio::sync::Semaphore>,
     /// Scripts run beside other requests, not in their place: they may take seconds.
     pub(crate) scripts: Arc<tokio::sync::Semaphore>,
+    /// Scrapes come at set times and are cheap: large answers must not hold them up.
+    pub(crate) scrapes: Arc<tokio::sync::Semaphore>,
     consoles: console::Sessions,
 }
 
@@ -30,6 +32,10 @@ pub struct Api {
 const BODY_LENGTH_MAX: usize = 1 << 20;
 /// Scripts of the console that run at once.
 const SCRIPTS_AT_ONCE: usize = 2;
+/// Small scrapes of metrics that are answered at once.
+const SCRAPES_AT_ONCE: usize = 4;
+/// Bytes of a body that is searched for a word.
+const FILTER_LENGTH_MAX: usize = 64 << 10;
 /// Bytes of a body for those who may do everything, or upload configuration.
 const BODY_LENGTH_MAX_TRUSTED: usize = 512 << 20;
 
@@ -45,6 +51,7 @@ impl Api {
             clients: AtomicUsize::new(0),
             builders: Arc::new(tokio::sync::Semaphore::new(threads)),
             scripts: Arc::new(tokio::sync::Semaphore::new(SCRIPTS_AT_ONCE)),
+            scrapes: Arc::new(tokio::sync::Semaphore::new(SCRAPES_AT_ONCE)),
             consoles: console::Sessions::default(),
         }
     }
@@ -123,6 +130,26 @@ impl Api {
         }
     }
 
+    /// Whether the answer tells of endpoints and zones as they are now: what is known of them has
+    /// to be brought up to date before.
+    #[must_use]
+    pub(crate) fn tells_of_endpoints(request: &Request) -> bool {
+        const WORD: &[u8] = b"endpoint";
+        let names_them = |text: &[u8]| {
+            text.windows(WORD.len())
+                .any(|part| part.eq_ignore_ascii_case(WORD))
+        };
+        let (target, body) = (&request.target, &request.body);
+        if target.starts_with("/v1/actions/") {
+            // They come by the thousand, and none looks at endpoints.
+            return false;
+        }
+        target.starts_with("/v1/status")
+            || names_them(target.as_bytes())
+            // A large body is configuration or a script, not a filter.
+            || (body.len() <= FILTER_LENGTH_MAX && names_them(body))
+    }
+
     /// The answer to a body that cannot be read or is too long.
     #[must_use]
     pub fn refuse_body(&self, request: &Request, cause: &str) -> Response {
@@ -171,6 +198,7 @@ impl Api {
                 ..Response::default()
             }),
             ("GET", ["v1"]) => info::handle(request, user, &self.backend.version(), &params),
+            ("GET", ["metrics"]) => metrics::handle(snapshot, user, self.clients(), &params),
             ("GET", ["v1", "status", name @ ..]) if name.len() <= 1 => status::handle(
                 snapshot,
                 user,

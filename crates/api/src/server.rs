@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::backend::SubmitError;
 use crate::http::{self, BodyReader, Head};
+use crate::metrics;
 use crate::request::{PeerInfo, Request};
 use crate::response::Response;
 use crate::router::{Admission, Api};
@@ -143,8 +144,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     /// Builds the answer, and applies what it says.
     async fn answer(&mut self, admission: Admission, request: &mut Request) -> Response {
+        if Api::tells_of_endpoints(request) {
+            self.api.backend.refresh().await;
+        }
         let gate = if request.target.contains("/console/") {
             &self.api.scripts
+        } else if metrics::is_cheap(&request.target) {
+            &self.api.scrapes
         } else {
             &self.api.builders
         };

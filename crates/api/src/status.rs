@@ -155,6 +155,9 @@ impl Statuses<'_> {
                     // It was made a moment ago, and is not frozen.
                     if let Ok(mut fields) = fields.write() {
                         fields.insert("openings".into(), openings);
+                        if let Some(fleet) = &listener.fleet {
+                            fields.insert("fleet".into(), fleet.to_value());
+                        }
                     }
                 }
                 nested_in("api", status)
@@ -396,16 +399,6 @@ impl Kinds {
 }
 
 fn listener_value(listener: &ListenerStatus, http_clients: usize) -> Value {
-    let names = |names: &[Str]| Value::array(names.iter().cloned().map(Value::String));
-    let zones = listener.zones.iter().map(|zone| {
-        let fields = Value::dictionary([
-            ("client_log_lag", Value::Number(zone.client_log_lag_s)),
-            ("connected", Value::Boolean(zone.connected)),
-            ("endpoints", names(&zone.endpoints)),
-            ("parent_zone", Value::String(zone.parent_zone.clone())),
-        ]);
-        (zone.name.clone(), fields)
-    });
     let json_rpc = Value::dictionary([
         ("anonymous_clients", number(listener.anonymous_clients)),
         (
@@ -423,26 +416,22 @@ fn listener_value(listener: &ListenerStatus, http_clients: usize) -> Value {
             Value::Number(listener.work_queue_item_rate),
         ),
     ]);
-    let (connected, disconnected) = (
-        &listener.connected_endpoints,
-        &listener.disconnected_endpoints,
-    );
+    let listing = &listener.listing;
+    let (connected, disconnected) = (listing.connected(), listing.disconnected());
+    let [conn_endpoints, not_conn_endpoints, zones] = listing.shown().clone();
     Value::dictionary([
-        ("conn_endpoints", names(connected)),
+        ("conn_endpoints", conn_endpoints),
         (
             "http",
             Value::dictionary([("clients", number(http_clients))]),
         ),
         ("identity", Value::String(listener.identity.clone())),
         ("json_rpc", json_rpc),
-        ("not_conn_endpoints", names(disconnected)),
-        ("num_conn_endpoints", number(connected.len())),
-        (
-            "num_endpoints",
-            number(connected.len() + disconnected.len()),
-        ),
-        ("num_not_conn_endpoints", number(disconnected.len())),
-        ("zones", Value::dictionary(zones)),
+        ("not_conn_endpoints", not_conn_endpoints),
+        ("num_conn_endpoints", number(connected)),
+        ("num_endpoints", number(connected + disconnected)),
+        ("num_not_conn_endpoints", number(disconnected)),
+        ("zones", zones),
     ])
 }
 
@@ -475,8 +464,8 @@ fn openings_value(openings: &Openings) -> Value {
 }
 
 fn listener_perfdata(listener: &ListenerStatus, http_clients: usize) -> Vec<(String, f64)> {
-    let connected = listener.connected_endpoints.len();
-    let disconnected = listener.disconnected_endpoints.len();
+    let connected = listener.listing.connected();
+    let disconnected = listener.listing.disconnected();
     [
         ("num_conn_endpoints", count(connected)),
         ("num_endpoints", count(connected + disconnected)),

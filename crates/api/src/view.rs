@@ -7,9 +7,13 @@ use bheka_value::schema::{FieldInfo, Flags, TypeInfo};
 use bheka_value::{ObjectView, Str, Timestamp, Value};
 
 use crate::backend::Backend;
+use crate::connection::ConnectionStatus;
 
 /// Attributes of a TimePeriod that depend on the time.
 const TIME_PERIOD: [&str; 4] = ["is_inside", "segments", "valid_begin", "valid_end"];
+
+/// Attributes of an Endpoint that are made of what is known of its connection.
+const OF_CONNECTION: [&str; 2] = ["connection", "messages_received_per_type"];
 
 /// What a request sees: one generation from beginning to end.
 pub(crate) struct Snapshot {
@@ -50,7 +54,24 @@ impl Snapshot {
                 let Some(status) = self.backend.endpoint(&object.name) else {
                     return attributes;
                 };
-                &move |name| status.attribute(name)
+                // It is more than all else, and not always asked for.
+                let wanted = names.iter().any(|name| OF_CONNECTION.contains(name));
+                let connection = if wanted {
+                    self.backend.connection(&object.name)
+                } else {
+                    None
+                };
+                &move |name| match (name, &connection) {
+                    ("connection", connection) => Some(
+                        connection
+                            .as_ref()
+                            .map_or(Value::Empty, ConnectionStatus::to_value),
+                    ),
+                    ("messages_received_per_type", Some(connection)) => {
+                        Some(connection.received_per_type())
+                    }
+                    _ => status.attribute(name),
+                }
             }
             // Working a period out costs more than looking an attribute up.
             "TimePeriod" if names.iter().any(|name| TIME_PERIOD.contains(name)) => {
@@ -68,6 +89,15 @@ impl Snapshot {
             }
         }
         attributes
+    }
+
+    /// Whether an attribute has a value of its own at run time, so that it is shown although no
+    /// configuration sets it and Icinga 2 2.13 does not have it.
+    pub(crate) fn is_live(&self, object: &ConfigObject, name: &str) -> bool {
+        let is_of_endpoint = OF_CONNECTION.contains(&name) || name == "seconds_processing_messages";
+        object.type_info.name == "Endpoint"
+            && is_of_endpoint
+            && self.backend.endpoint(&object.name).is_some()
     }
 
     /// One attribute.

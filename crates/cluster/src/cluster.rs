@@ -308,17 +308,19 @@ impl Cluster {
                 self.log(Severity::Critical, "ApiListener", text);
             }
         }
-        self.fleet.neighbours = self.count_neighbours();
         self.reconcile_peers(&before);
+        self.count_neighbours();
         self.update_authority();
     }
 
-    fn count_neighbours(&self) -> usize {
-        let local = &self.settings.local_endpoint;
-        let endpoints = self.topology.endpoints();
-        endpoints
-            .filter(|(name, endpoint)| endpoint.relation.is_neighbour() && *name != local)
-            .count()
+    fn count_neighbours(&mut self) {
+        self.fleet.neighbours = 0;
+        for (name, endpoint) in self.topology.endpoints() {
+            if let Some(peer) = self.peers.get_mut(name) {
+                peer.is_neighbour = endpoint.relation.is_neighbour();
+                self.fleet.neighbours += usize::from(peer.is_neighbour);
+            }
+        }
     }
 
     /// Recomputes who takes care of what, and tells when it has changed.

@@ -270,6 +270,8 @@ pub struct PeerFacts {
     pub sent: Traffic,
     /// All that came.
     pub received: Traffic,
+    /// Seconds spent on what came.
+    pub processing_s: f64,
     /// Messages sent by method.
     pub sent_per_method: BTreeMap<&'static str, u64>,
     /// Messages received by method.

@@ -60,7 +60,7 @@ pub use facts::{
 };
 pub use fleet::{EndedBy, FleetCounters, FleetStatus, Histogram, Way};
 pub use message::{Message, MessageError};
-pub use status::{ApiStatus, EndpointStatus, LinkDirection, ZoneStatus};
+pub use status::{ApiStatus, ConnectionStatus, EndpointStatus, LinkDirection, ZoneStatus};
 pub use storm::{Failures, StormEnd, StormReport};
 pub use topology::{Endpoint, Relation, Topology, Zone};
 

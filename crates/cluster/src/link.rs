@@ -59,6 +59,8 @@ pub(crate) struct Peer {
     pub(crate) unproven: Option<LinkId>,
     /// Dials that failed in a row.
     pub(crate) failures: u32,
+    /// Whether it is in the own, the parent or a direct child zone.
+    pub(crate) is_neighbour: bool,
     pub(crate) last_sent: Timestamp,
     pub(crate) last_received: Timestamp,
     pub(crate) messages_sent: Rate,

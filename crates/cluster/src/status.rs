@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use bheka_value::{Str, Timestamp};
 
+use crate::api::LinkId;
 use crate::cluster::Cluster;
 use crate::facts::PeerFacts;
+use crate::link::Peer;
 
-/// Runtime attributes of an endpoint.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Runtime attributes of an endpoint, those that Icinga 2 has.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EndpointStatus {
     /// Whether there is a connection.
     pub connected: bool,
@@ -37,6 +39,15 @@ pub struct EndpointStatus {
     pub bytes_sent_per_second: f64,
     /// Over the last minute, frames without TLS.
     pub bytes_received_per_second: f64,
+    /// Whether it is in the own, the parent or a direct child zone.
+    pub neighbour: bool,
+    /// Seconds spent on its messages.
+    pub processing_s: f64,
+}
+
+/// How an endpoint came to be connected, or why it is not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConnectionStatus {
     /// What is remembered since start.
     pub facts: PeerFacts,
     /// When it is dialled next.
@@ -104,30 +115,63 @@ pub struct ApiStatus {
     pub work_queue_item_rate: f64,
 }
 
+impl Peer {
+    fn status(&self, now: Timestamp) -> EndpointStatus {
+        EndpointStatus {
+            connected: self.link.is_some(),
+            connecting: self.dialling.is_some(),
+            syncing: self.syncing,
+            local_log_position: self.positions.local_log_position,
+            remote_log_position: self.positions.remote_log_position,
+            icinga_version: self.positions.icinga_version,
+            capabilities: self.positions.capabilities,
+            last_message_sent: self.last_sent,
+            last_message_received: self.last_received,
+            messages_sent_per_second: self.messages_sent.per_second(now),
+            messages_received_per_second: self.messages_received.per_second(now),
+            bytes_sent_per_second: self.bytes_sent.per_second(now),
+            bytes_received_per_second: self.bytes_received.per_second(now),
+            neighbour: self.is_neighbour,
+            processing_s: self.facts.processing_s,
+        }
+    }
+}
+
 impl Cluster {
     /// Runtime attributes of an endpoint; all at rest for one that is not configured, and for
     /// this node.
     #[must_use]
     pub fn endpoint_status(&self, name: &str, now: Timestamp) -> EndpointStatus {
-        let Some(peer) = self.peers.get(name) else {
-            return EndpointStatus::default();
-        };
+        let peer = self.peers.get(name);
+        peer.map_or_else(EndpointStatus::default, |peer| peer.status(now))
+    }
+
+    /// Runtime attributes of all endpoints but this node, by name.
+    pub fn endpoint_statuses(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&Str, EndpointStatus)> {
+        let peers = self.peers.iter();
+        peers.map(move |(name, peer)| (name, peer.status(now)))
+    }
+
+    /// How an endpoint came to be connected, or why it is not; `None` for one that is not
+    /// configured, and for this node.
+    #[must_use]
+    pub fn connection_status(&self, name: &str) -> Option<ConnectionStatus> {
+        self.peers.get(name).map(|peer| self.connection_of(peer))
+    }
+
+    /// The same of all endpoints but this node, by name.
+    pub fn connection_statuses(&self) -> impl Iterator<Item = (&Str, ConnectionStatus)> {
+        let peers = self.peers.iter();
+        peers.map(|(name, peer)| (name, self.connection_of(peer)))
+    }
+
+    fn connection_of(&self, peer: &Peer) -> ConnectionStatus {
         let link = peer.link.or(peer.unproven);
         let link = link.and_then(|link| self.links.get(&link));
-        EndpointStatus {
-            connected: peer.link.is_some(),
-            connecting: peer.dialling.is_some(),
-            syncing: peer.syncing,
-            local_log_position: peer.positions.local_log_position,
-            remote_log_position: peer.positions.remote_log_position,
-            icinga_version: peer.positions.icinga_version,
-            capabilities: peer.positions.capabilities,
-            last_message_sent: peer.last_sent,
-            last_message_received: peer.last_received,
-            messages_sent_per_second: peer.messages_sent.per_second(now),
-            messages_received_per_second: peer.messages_received.per_second(now),
-            bytes_sent_per_second: peer.bytes_sent.per_second(now),
-            bytes_received_per_second: peer.bytes_received.per_second(now),
+        ConnectionStatus {
             facts: peer.facts.clone(),
             next_attempt: peer.dial_due,
             direction: link.map(|link| (&link.direction).into()),
@@ -135,10 +179,22 @@ impl Cluster {
         }
     }
 
-    /// The state of the listener.
+    /// The edge has worked for so many seconds on what came on a connection.
+    pub fn note_processing(&mut self, link: LinkId, seconds: f64) {
+        let endpoint = self
+            .links
+            .get(&link)
+            .and_then(|link| link.endpoint.as_ref());
+        if let Some(peer) = endpoint.and_then(|name| self.peers.get_mut(name)) {
+            peer.facts.processing_s += seconds.max(0.0);
+        }
+    }
+
+    /// The state of the listener without the lists; costs the same however many endpoints there
+    /// are.
     #[must_use]
-    pub fn status(&self, now: Timestamp) -> ApiStatus {
-        let mut status = ApiStatus {
+    pub fn totals(&self, now: Timestamp) -> ApiStatus {
+        ApiStatus {
             identity: self.settings.local_endpoint.clone(),
             anonymous_clients: self.anonymous,
             relay_queue_item_rate: self.relayed.per_second(now),
@@ -146,7 +202,13 @@ impl Cluster {
             dials_waiting: self.dials.waiting(),
             dials_running: self.dials.running(),
             ..ApiStatus::default()
-        };
+        }
+    }
+
+    /// The state of the listener.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> ApiStatus {
+        let mut status = self.totals(now);
         for name in self.topology.neighbours() {
             let Some(zone) = self.topology.zone(name).filter(|zone| !zone.global) else {
                 continue;

@@ -179,11 +179,9 @@ pub struct Surroundings {
     pub api: ApiNumbers,
     /// Performance data of other features for `icinga` (label, value), shown as they are.
     pub features: Vec<(Str, f64)>,
-    /// What is known of the links, for `cluster` and `cluster-zone`.
-    pub peers: Vec<PeerNumbers>,
-    /// Configured zones with their own state of connection, as the API status shows them; only
-    /// `connected` of zones that this node talks to matters.
-    pub zones: Vec<ZoneNumbers>,
+    /// What is known of the links, for `cluster` and `cluster-zone`, in the order of the names. It
+    /// may be older than the rest: there may be very many.
+    pub peers: Arc<[PeerNumbers]>,
 }
 
 /// Counters of the API listener.
@@ -200,9 +198,6 @@ pub struct ApiNumbers {
     pub num_json_rpc_sync_queue_items: f64,
     pub num_json_rpc_work_queue_item_rate: f64,
     pub num_http_clients: f64,
-    /// Names of the endpoints that are connected, and that are not.
-    pub conn_endpoints: Vec<Str>,
-    pub not_conn_endpoints: Vec<Str>,
 }
 
 /// One endpoint as the link layer sees it.
@@ -210,12 +205,8 @@ pub struct ApiNumbers {
 pub struct PeerNumbers {
     /// Name of the Endpoint object.
     pub endpoint: Str,
-    /// Whether there is a link.
-    pub connected: bool,
-    /// Whether it is being sent what it missed.
-    pub syncing: bool,
-    /// Up to when the peer has confirmed our messages.
-    pub local_log_position: Timestamp,
+    /// Whether it is in the own, the parent or a direct child zone.
+    pub neighbour: bool,
     /// Up to when we have its messages.
     pub remote_log_position: Timestamp,
     /// Messages and bytes a second in both directions over the last minute.
@@ -230,17 +221,6 @@ pub struct PeerNumbers {
     pub last_message_sent: Timestamp,
     /// See above.
     pub last_message_received: Timestamp,
-}
-
-/// One zone as the link layer sees it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ZoneNumbers {
-    /// Name of the Zone object.
-    pub zone: Str,
-    /// Whether any of its endpoints is connected.
-    pub connected: bool,
-    /// Seconds by which its log lags.
-    pub client_log_lag: f64,
 }
 
 /// Saved state of one checkable, for [`crate::Monitor::restore`].

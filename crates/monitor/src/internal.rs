@@ -8,10 +8,10 @@ use bheka_value::{Str, Timestamp, Value, format_number};
 
 use crate::execute::Execution;
 use crate::macros::{Escape, resolve, text_of};
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Peer};
 use crate::perfdata::number;
 use crate::scope::Scope;
-use crate::{split_output, split_performance_data, state_of};
+use crate::{PeerNumbers, split_output, split_performance_data, state_of};
 
 impl Monitor {
     /// The internal check of that function name.
@@ -105,25 +105,29 @@ impl Monitor {
                 .into_iter()
                 .map(|(name, value)| number(name, value, "")),
         );
-        data.extend(self.peer_numbers(|_| true));
+        data.extend(peer_numbers(self.surroundings.peers.iter()));
         result.performance_data = Some(data);
     }
 
     fn cluster(&self, result: &mut CheckResult) {
-        let api = &self.surroundings.api;
-        if api.not_conn_endpoints.is_empty() {
+        let peers = self.surroundings.peers.iter();
+        let neighbours = peers.filter(|peer| peer.neighbour);
+        let (connected, absent): (Vec<&str>, Vec<&str>) = neighbours
+            .map(|peer| peer.endpoint.as_str())
+            .partition(|endpoint| self.link_of(endpoint).connected);
+        if absent.is_empty() {
             result.output = format!(
                 "Icinga 2 Cluster OK: {} endpoints are connected.\n({})",
-                api.conn_endpoints.len(),
-                api.conn_endpoints.join(", ")
+                connected.len(),
+                connected.join(", ")
             )
             .into();
         } else {
             result.state = 2;
             result.output = format!(
                 "Icinga 2 Cluster Problem: {} endpoints are not connected.\n({})",
-                api.not_conn_endpoints.len(),
-                api.not_conn_endpoints.join(", ")
+                absent.len(),
+                absent.join(", ")
             )
             .into();
         }
@@ -165,15 +169,11 @@ impl Monitor {
         let members = zone.names("endpoints");
         let mut connected = false;
         let mut lag_s: f64 = 0.0;
-        for peer in self
-            .surroundings
-            .peers
-            .iter()
-            .filter(|peer| members.contains(&peer.endpoint))
-        {
-            connected |= peer.connected;
+        for peer in members.iter().filter_map(|name| self.peer(name)) {
+            let link = self.link_of(&peer.endpoint);
+            connected |= link.connected;
             let known = !peer.remote_log_position.is_never();
-            if known && (peer.syncing || !peer.connected) {
+            if known && (link.syncing || !link.connected) {
                 lag_s = lag_s.max(now - peer.remote_log_position);
             }
         }
@@ -213,7 +213,9 @@ impl Monitor {
             ..crate::perfdata::Perfdata::default()
         };
         let mut data = vec![lag.to_value()];
-        data.extend(self.peer_numbers(|endpoint| members.iter().any(|member| member == endpoint)));
+        data.extend(peer_numbers(
+            members.iter().filter_map(|name| self.peer(name)),
+        ));
         result.performance_data = Some(data);
         Ok(())
     }
@@ -293,31 +295,38 @@ impl Monitor {
         data
     }
 
-    fn peer_numbers(&self, wanted: impl Fn(&str) -> bool) -> Vec<Value> {
-        let mut last = [Timestamp::NEVER; 2];
-        let mut sums = [0.0; 4];
-        for peer in self
-            .surroundings
-            .peers
-            .iter()
-            .filter(|peer| wanted(&peer.endpoint))
-        {
-            last[0] = last[0].max(peer.last_message_sent);
-            last[1] = last[1].max(peer.last_message_received);
-            sums[0] += peer.messages_sent_per_second;
-            sums[1] += peer.messages_received_per_second;
-            sums[2] += peer.bytes_sent_per_second;
-            sums[3] += peer.bytes_received_per_second;
-        }
-        vec![
-            number("last_messages_sent", last[0].seconds(), ""),
-            number("last_messages_received", last[1].seconds(), ""),
-            number("sum_messages_sent_per_second", sums[0], ""),
-            number("sum_messages_received_per_second", sums[1], ""),
-            number("sum_bytes_sent_per_second", sums[2], ""),
-            number("sum_bytes_received_per_second", sums[3], ""),
-        ]
+    /// What is known of an endpoint; `None` for this node and those that there are not.
+    fn peer(&self, endpoint: &str) -> Option<&PeerNumbers> {
+        let peers = &self.surroundings.peers;
+        let found = peers.binary_search_by(|peer| peer.endpoint.as_str().cmp(endpoint));
+        peers.get(found.ok()?)
     }
+
+    /// Its link as it is at this moment.
+    fn link_of(&self, endpoint: &str) -> Peer {
+        self.peers.get(endpoint).copied().unwrap_or_default()
+    }
+}
+
+fn peer_numbers<'p>(peers: impl Iterator<Item = &'p PeerNumbers>) -> Vec<Value> {
+    let mut last = [Timestamp::NEVER; 2];
+    let mut sums = [0.0; 4];
+    for peer in peers {
+        last[0] = last[0].max(peer.last_message_sent);
+        last[1] = last[1].max(peer.last_message_received);
+        sums[0] += peer.messages_sent_per_second;
+        sums[1] += peer.messages_received_per_second;
+        sums[2] += peer.bytes_sent_per_second;
+        sums[3] += peer.bytes_received_per_second;
+    }
+    vec![
+        number("last_messages_sent", last[0].seconds(), ""),
+        number("last_messages_received", last[1].seconds(), ""),
+        number("sum_messages_sent_per_second", sums[0], ""),
+        number("sum_messages_received_per_second", sums[1], ""),
+        number("sum_bytes_sent_per_second", sums[2], ""),
+        number("sum_bytes_received_per_second", sums[3], ""),
+    ]
 }
 
 #[allow(clippy::cast_precision_loss)]

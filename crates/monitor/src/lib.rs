@@ -35,7 +35,7 @@ mod tests;
 pub use command_line::{CommandError, escape_shell};
 pub use input::{
     ApiNumbers, Authority, CommandLine, Effect, Finished, Input, PeerNumbers, RunId, RunKind,
-    Saved, Severity, Surroundings, ZoneNumbers,
+    Saved, Severity, Surroundings,
 };
 pub use macros::MacroError;
 pub use monitor::{Monitor, concurrent_checks_max};
@@ -45,4 +45,4 @@ pub use period::is_inside_period;
 pub use prepared::Prepared;
 pub use segments::{Segments, segments};
 pub use state_machine::{Change, Rules, apply, host_state, is_ok, is_problem};
-pub use stats::{CheckRate, CheckableCounts, Spread, Stats};
+pub use stats::{CheckFigures, CheckRate, CheckTotals, CheckableCounts, Spread, Stats};

@@ -14,7 +14,7 @@ use crate::remote::RemoteRequest;
 use crate::schedule::{FIRST_CHECK_WITHIN_S, first_check, next_check};
 use crate::settings::Settings;
 use crate::stats::Counters;
-use crate::{Authority, Effect, Input, RunId, Saved, Severity, Stats, Surroundings};
+use crate::{Authority, CheckFigures, Effect, Input, RunId, Saved, Severity, Stats, Surroundings};
 
 /// Checks that may run at the same time unless the configuration says otherwise.
 const CONCURRENT_CHECKS_MAX: usize = 512;
@@ -219,7 +219,13 @@ impl Monitor {
         (self.running.len(), self.due.len())
     }
 
-    /// Numbers for the status, at this time.
+    /// Numbers for which no checkable has to be looked at, at this time.
+    #[must_use]
+    pub fn figures(&self, now: Timestamp) -> CheckFigures {
+        crate::stats::figures(self, now)
+    }
+
+    /// Numbers for the status, at this time; looks at all checkables.
     #[must_use]
     pub fn stats(&self, now: Timestamp) -> Stats {
         crate::stats::collect(self, now)

@@ -48,9 +48,48 @@ fn whole_second(at: Timestamp) -> i64 {
     at.seconds().floor() as i64
 }
 
+/// Results since start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CheckTotals {
+    /// How many.
+    pub count: u64,
+    /// Seconds that they waited beyond being due, together.
+    pub latency_s: f64,
+    /// Seconds that they took to make, together.
+    pub execution_s: f64,
+}
+
+impl CheckTotals {
+    fn add(&mut self, result: &CheckResult) {
+        self.count += 1;
+        self.latency_s += latency_s(result);
+        self.execution_s += execution_s(result);
+    }
+}
+
+/// Numbers that cost the same however many checkables there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CheckFigures {
+    /// Active results of hosts.
+    pub active_host_checks: CheckRate,
+    /// Passive results of hosts.
+    pub passive_host_checks: CheckRate,
+    /// Active results of services.
+    pub active_service_checks: CheckRate,
+    /// Passive results of services.
+    pub passive_service_checks: CheckRate,
+    /// Since start: active and passive ones of hosts, active and passive ones of services.
+    pub totals: [CheckTotals; 4],
+    /// Checks that run now.
+    pub concurrent_checks: usize,
+    /// Requests of peers that wait.
+    pub remote_check_queue: usize,
+}
+
 /// Counters of processed results.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counters {
+    totals: [CheckTotals; 4],
     active_hosts: Window,
     passive_hosts: Window,
     active_services: Window,
@@ -59,13 +98,14 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn count(&mut self, service: bool, result: &CheckResult, now: Timestamp) {
-        let window = match (service, result.active) {
-            (false, true) => &mut self.active_hosts,
-            (false, false) => &mut self.passive_hosts,
-            (true, true) => &mut self.active_services,
-            (true, false) => &mut self.passive_services,
+        let (window, position) = match (service, result.active) {
+            (false, true) => (&mut self.active_hosts, 0),
+            (false, false) => (&mut self.passive_hosts, 1),
+            (true, true) => (&mut self.active_services, 2),
+            (true, false) => (&mut self.passive_services, 3),
         };
         window.add(now);
+        self.totals[position].add(result);
     }
 }
 
@@ -281,12 +321,26 @@ pub(crate) fn collect(monitor: &Monitor, now: Timestamp) -> Stats {
     }
     stats.latency = latency.spread();
     stats.execution_time = execution.spread();
-    let counters = &monitor.counters;
-    stats.active_host_checks = rate(&counters.active_hosts, now);
-    stats.passive_host_checks = rate(&counters.passive_hosts, now);
-    stats.active_service_checks = rate(&counters.active_services, now);
-    stats.passive_service_checks = rate(&counters.passive_services, now);
+    let figures = figures(monitor, now);
+    stats.active_host_checks = figures.active_host_checks;
+    stats.passive_host_checks = figures.passive_host_checks;
+    stats.active_service_checks = figures.active_service_checks;
+    stats.passive_service_checks = figures.passive_service_checks;
     stats
+}
+
+/// Takes the numbers for which no checkable has to be looked at.
+pub(crate) fn figures(monitor: &Monitor, now: Timestamp) -> CheckFigures {
+    let counters = &monitor.counters;
+    CheckFigures {
+        active_host_checks: rate(&counters.active_hosts, now),
+        passive_host_checks: rate(&counters.passive_hosts, now),
+        active_service_checks: rate(&counters.active_services, now),
+        passive_service_checks: rate(&counters.passive_services, now),
+        totals: counters.totals,
+        concurrent_checks: monitor.running.len(),
+        remote_check_queue: monitor.remote_queue.len(),
+    }
 }
 
 fn rate(window: &Window, now: Timestamp) -> CheckRate {

@@ -86,6 +86,8 @@ impl Flags {
     pub const SINCE_2_15: Self = Self(1024 | 4096);
     /// As [`Self::NEWER`], since 2.16.
     pub const SINCE_2_16: Self = Self(1024 | 8192);
+    /// As [`Self::NEWER`], but no Icinga 2 has it.
+    pub const OWN: Self = Self(1024 | 65536);
     /// Must not be changed at run time either, as Icinga 2 found after 2.13: it would break what
     /// was made of it. `/v1/types` does not tell.
     pub const FIXED: Self = Self(16384);
@@ -207,7 +209,7 @@ pub struct FieldInfo {
 }
 
 impl FieldInfo {
-    /// The release of Icinga 2 that brought it; none for what 2.13 has.
+    /// The release of Icinga 2 that brought it, or this program; none for what 2.13 has.
     #[must_use]
     pub const fn since(&self) -> Option<&'static str> {
         if self.flags.has(Flags::SINCE_2_14) {
@@ -216,6 +218,8 @@ impl FieldInfo {
             Some("2.15")
         } else if self.flags.has(Flags::SINCE_2_16) {
             Some("2.16")
+        } else if self.flags.has(Flags::OWN) {
+            Some("Bheka")
         } else {
             None
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bheka_api::{
     Api, ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, ProcessOrder, Submission, Template, ZoneStatus,
+    ListenerStatus, Listing, ProcessOrder, Submission, Template, ZoneStatus,
 };
 use bheka_lang::{DirEntry, Globals, Load, SourceError, Sources};
 use bheka_model::{Board, Command, Origin};
@@ -196,11 +196,14 @@ impl Backend for World {
         };
         Some(ListenerStatus {
             identity: "golden-master".into(),
-            disconnected_endpoints: vec!["sat1".into()],
-            zones: vec![
-                zone("master", "golden-master", ""),
-                zone("satellite", "sat1", "master"),
-            ],
+            listing: Arc::new(Listing::new(
+                Vec::new(),
+                vec!["sat1".into()],
+                vec![
+                    zone("master", "golden-master", ""),
+                    zone("satellite", "sat1", "master"),
+                ],
+            )),
             ..ListenerStatus::default()
         })
     }

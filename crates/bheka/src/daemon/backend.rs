@@ -1,12 +1,13 @@
 //! What the API sees of the daemon.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bheka_api::{
-    ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckerStatus, EndpointStatus,
-    ListenerStatus, Openings, ProcessOrder, ReloadStatus, Submission, SubmitError, Template,
-    TimePeriodStatus, ZoneStatus,
+    ApplicationStatus, Backend, CheckCounts, CheckStatistics, CheckTotals, CheckerStatus,
+    ConnectionStatus, EndpointStatus, ListenerStatus, Openings, ProcessOrder, Refresh,
+    ReloadStatus, Resources, Submission, SubmitError, Template, TimePeriodStatus,
 };
 use bheka_lang::{Globals, Sources};
 use bheka_model::{Board, Command, ConfigObject};
@@ -14,10 +15,10 @@ use bheka_monitor::CheckRate;
 use bheka_value::{Str, Timestamp};
 use tokio::sync::{Notify, oneshot};
 
-use super::clock;
 use super::job::{Job, Jobs};
 use super::reload::{Cause, Reloader, Request};
-use super::status::Figures;
+use super::status::{DETAIL_AGE_S, Figures};
+use super::{clock, facts, resources};
 use crate::config::DiskSources;
 
 /// Reads published figures and state, and hands commands to the writer.
@@ -94,19 +95,8 @@ impl Backend for DaemonBackend {
         let api = &figures.api;
         Some(ListenerStatus {
             identity: api.identity.clone(),
-            connected_endpoints: api.conn_endpoints.clone(),
-            disconnected_endpoints: api.not_conn_endpoints.clone(),
-            zones: api
-                .zones
-                .iter()
-                .map(|(name, zone)| ZoneStatus {
-                    name: name.clone(),
-                    connected: zone.connected,
-                    client_log_lag_s: zone.client_log_lag,
-                    endpoints: zone.endpoints.clone(),
-                    parent_zone: zone.parent_zone.clone(),
-                })
-                .collect(),
+            listing: Arc::clone(&figures.detail.listing),
+            fleet: Some(facts::fleet(&figures.fleet)),
             anonymous_clients: api.anonymous_clients,
             relay_queue_items: self.jobs.waiting(),
             relay_queue_item_rate: api.relay_queue_item_rate,
@@ -129,11 +119,6 @@ impl Backend for DaemonBackend {
         })
     }
 
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "counts"
-    )]
     fn check_statistics(&self) -> CheckStatistics {
         let figures = self.figures.load();
         let checks = &figures.checks;
@@ -142,9 +127,20 @@ impl Backend for DaemonBackend {
             passive_host: counts(&checks.passive_host_checks),
             active_service: counts(&checks.active_service_checks),
             passive_service: counts(&checks.passive_service_checks),
-            current_concurrent_checks: checks.concurrent_checks as usize,
+            current_concurrent_checks: checks.concurrent_checks,
             current_pending_callbacks: self.jobs.waiting(),
-            remote_check_queue: checks.remote_check_queue as usize,
+            remote_check_queue: checks.remote_check_queue,
+            totals: KINDS
+                .iter()
+                .zip(&checks.totals)
+                .map(|((of, kind), totals)| CheckTotals {
+                    of,
+                    kind,
+                    count: totals.count,
+                    latency_s: totals.latency_s,
+                    execution_s: totals.execution_s,
+                })
+                .collect(),
         }
     }
 
@@ -157,7 +153,9 @@ impl Backend for DaemonBackend {
 
     fn endpoint(&self, name: &str) -> Option<EndpointStatus> {
         let figures = self.figures.load();
-        let status = figures.endpoints.get(name)?;
+        // This node is none of its own endpoints.
+        let status = figures.detail.endpoint(name);
+        let status = status.map(|(status, _)| *status).unwrap_or_default();
         Some(EndpointStatus {
             connected: status.connected,
             connecting: status.connecting,
@@ -173,7 +171,39 @@ impl Backend for DaemonBackend {
             messages_received_per_second: status.messages_received_per_second,
             bytes_sent_per_second: status.bytes_sent_per_second,
             bytes_received_per_second: status.bytes_received_per_second,
+            seconds_processing_messages: status.processing_s,
         })
+    }
+
+    fn connection(&self, name: &str) -> Option<ConnectionStatus> {
+        let figures = self.figures.load();
+        let (_, connection) = figures.detail.endpoint(name)?;
+        Some(facts::connection(connection))
+    }
+
+    fn refresh(&self) -> Refresh {
+        let age_s = clock::now() - self.figures.load().detail.at;
+        if (0.0..DETAIL_AGE_S).contains(&age_s) {
+            return Box::pin(std::future::ready(()));
+        }
+        let (done, looked) = oneshot::channel();
+        if !self.jobs.try_send(Job::Look(done)) {
+            return Box::pin(std::future::ready(()));
+        }
+        // Something old is better than to wait for a writer that has very much to do; nothing at
+        // all is not.
+        let patience = if age_s < TOO_OLD_S {
+            PATIENCE
+        } else {
+            PATIENCE_AT_MOST
+        };
+        Box::pin(async move {
+            let _ = tokio::time::timeout(patience, looked).await;
+        })
+    }
+
+    fn resources(&self) -> Option<Resources> {
+        Some(resources::of_process())
     }
 
     fn time_period(&self, period: &ConfigObject) -> Option<TimePeriodStatus> {
@@ -209,6 +239,19 @@ impl Backend for DaemonBackend {
         })
     }
 }
+
+/// What [`bheka_monitor::CheckFigures::totals`] counts, in its order.
+const KINDS: [(&str, &str); 4] = [
+    ("host", "active"),
+    ("host", "passive"),
+    ("service", "active"),
+    ("service", "passive"),
+];
+/// How long an answer may wait for the writer to look at all endpoints.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How long it may when what is known is older than [`TOO_OLD_S`].
+const PATIENCE_AT_MOST: Duration = Duration::from_secs(2);
+const TOO_OLD_S: f64 = 5.0;
 
 fn counts(rate: &CheckRate) -> CheckCounts {
     CheckCounts {

@@ -23,7 +23,7 @@ use super::reload::{Cause, Reloader, Request};
 use super::replay::{Operation, ReplayLog};
 use super::runner::Runner;
 use super::saving::Saving;
-use super::status::{Figures, surroundings};
+use super::status::{Collector, Figures};
 
 /// Jobs taken from the queue at once, before effects and timers get their turn again.
 const BATCH_LEN_MAX: usize = 256;
@@ -37,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) cluster: Cluster,
     pub(crate) board: Arc<Board>,
     pub(crate) figures: Arc<ArcSwap<Figures>>,
+    pub(crate) collector: Collector,
     pub(crate) runner: Runner,
     pub(crate) dialler: Dialler,
     pub(crate) certificates: Certificates,
@@ -93,10 +94,7 @@ impl Core {
             let now = clock::now();
             if now >= next_figures {
                 self.refresh_figures(now, &mut agenda);
-                // They go over all checkables: with very many, less often, so that they never
-                // take more than a twentieth of the writer's time.
-                let cost_s = (clock::now() - now).max(0.0);
-                next_figures = now + FIGURES_EVERY_S.max(20.0 * cost_s);
+                next_figures = now + FIGURES_EVERY_S;
             }
             self.tick(now, &mut agenda);
             self.publish_changed(&mut agenda);
@@ -138,6 +136,14 @@ impl Core {
                     return;
                 }
                 self.note_message(&input);
+                if let bheka_cluster::Input::Received { link, .. } = &input {
+                    let (link, begun) = (*link, Instant::now());
+                    agenda.work.push_back(Work::Cluster(input));
+                    self.settle(agenda);
+                    let seconds = begun.elapsed().as_secs_f64();
+                    self.cluster.note_processing(link, seconds);
+                    return;
+                }
                 agenda.work.push_back(Work::Cluster(input));
             }
             Job::LinkUp(up, handle) => {
@@ -160,6 +166,13 @@ impl Core {
             Job::Reconfigure(next, done) => {
                 let swapped = self.reconfigure(next, agenda);
                 let _ = done.send(swapped);
+                return;
+            }
+            Job::Look(done) => {
+                let mut figures = Figures::clone(&self.figures.load());
+                figures.detail = Arc::clone(self.collector.detail(&self.cluster, clock::now()));
+                self.figures.store(Arc::new(figures));
+                let _ = done.send(());
                 return;
             }
             Job::ReloadFailed(at) => {
@@ -214,6 +227,7 @@ impl Core {
         agenda.work.push_back(Work::Monitor(input));
         self.settle(agenda);
         self.publish_changed(agenda);
+        self.collector.forget();
         if is_first {
             // A check right after the start must not see a node without endpoints.
             self.refresh_figures(clock::now(), agenda);
@@ -334,6 +348,7 @@ impl Core {
                 connected,
                 syncing,
             } => {
+                self.collector.link_changed();
                 let input = Input::PeerChanged {
                     endpoint,
                     connected,
@@ -400,11 +415,12 @@ impl Core {
     }
 
     fn refresh_figures(&mut self, now: Timestamp, agenda: &mut Agenda) {
-        let mut figures = Figures::collect(&self.monitor, &self.cluster, now);
+        let mut figures = self.collector.figures(&self.monitor, &self.cluster, now);
         figures.http_clients = self.dialler.http_clients();
         figures.lane = self.dialler.lane();
         figures.last_reload_failed = self.last_reload_failed;
-        let input = bheka_monitor::Input::Surroundings(Box::new(surroundings(&figures)));
+        let input =
+            bheka_monitor::Input::Surroundings(Box::new(self.collector.surroundings(&figures)));
         agenda.work.push_back(Work::Monitor(input));
         self.figures.store(Arc::new(figures));
     }

@@ -27,6 +27,8 @@ pub(crate) enum Job {
     Submit(Vec<Command>, oneshot::Sender<()>),
     /// The next generation; answered once it is in force.
     Reconfigure(Exchange, oneshot::Sender<Swapped>),
+    /// Bring what is known of single endpoints up to date; answered when it is.
+    Look(oneshot::Sender<()>),
     /// A reload was refused at this time.
     ReloadFailed(Timestamp),
     /// Save everything and end.
@@ -91,6 +93,11 @@ impl Jobs {
     /// Hands a job over, waiting while the queue is full. False when the writer has ended.
     pub(crate) async fn send(&self, job: Job) -> bool {
         self.0.send(job).await.is_ok()
+    }
+
+    /// Hands a job over, unless the queue is full.
+    pub(crate) fn try_send(&self, job: Job) -> bool {
+        self.0.try_send(job).is_ok()
     }
 
     /// As [`Jobs::send`], from a thread that may block.

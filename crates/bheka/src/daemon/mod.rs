@@ -19,6 +19,7 @@ mod notices;
 pub(crate) mod pidfile;
 mod reload;
 mod replay;
+mod resources;
 mod runner;
 mod runtime;
 mod saving;
@@ -55,7 +56,7 @@ use self::reload::{Cause, Reloader, Request, Worker};
 use self::replay::ReplayLog;
 use self::runner::Runner;
 use self::saving::Saving;
-use self::status::Figures;
+use self::status::{Collector, Figures};
 use self::store::Store;
 use crate::cli::DaemonOptions;
 use crate::config;
@@ -333,11 +334,10 @@ impl Daemon {
         if clock::now() - figures.at > watchdog_interval().as_secs_f64().max(10.0) {
             return;
         }
-        let api = &figures.api;
         let status = format!(
             "{} of {} endpoints connected, {:.0} checks a minute",
-            api.conn_endpoints.len(),
-            api.conn_endpoints.len() + api.not_conn_endpoints.len(),
+            figures.fleet.connected(),
+            figures.fleet.neighbours,
             (figures.checks.active_host_checks.last_1min
                 + figures.checks.active_service_checks.last_1min)
                 .max(0.0),
@@ -437,6 +437,7 @@ fn start_core(parts: CoreParts<'_>) -> anyhow::Result<ReadyCore> {
         cluster,
         board: Arc::clone(parts.board),
         figures: Arc::clone(parts.figures),
+        collector: Collector::default(),
         runner: Runner::new(
             parts.jobs.clone(),
             parts.runtime.clone(),

@@ -62,7 +62,7 @@ fn check_counts(node: &Node) {
         if name == topology.local_endpoint() {
             continue;
         }
-        let state = node.cluster.endpoint_status(name, now).facts.state;
+        let state = node.facts(name).state;
         *counted.entry(state).or_default() += 1;
     }
     assert_eq!(fleet.states, counted);

@@ -450,11 +450,11 @@ fn neighbours_with_a_host_are_dialled_at_once_and_again_later_and_later() {
         while dials(&node.pass(0.1)).is_empty() {}
         pauses.push(node.now - before);
     }
-    let status = node.cluster.endpoint_status("a1", Timestamp(node.now));
-    let error = status.facts.last_error.unwrap();
+    let facts = node.facts("a1");
+    let error = facts.last_error.unwrap();
     assert_eq!((error.count, error.failure.phase), (8, DialPhase::Tcp));
-    assert_eq!(status.facts.attempts, 9, "the ninth is under way");
-    assert_eq!(status.facts.state, PeerState::Connecting);
+    assert_eq!(facts.attempts, 9, "the ninth is under way");
+    assert_eq!(facts.state, PeerState::Connecting);
     assert!(pauses[0] <= 5.2, "{pauses:?}");
     assert!(
         pauses.iter().all(|pause| (0.9..=30.2).contains(pause)),

@@ -146,8 +146,7 @@ impl Node {
     }
 
     fn facts(&self, endpoint: &str) -> PeerFacts {
-        let now = Timestamp(self.now);
-        self.cluster.endpoint_status(endpoint, now).facts
+        self.cluster.connection_status(endpoint).unwrap().facts
     }
 
     fn event(&mut self, checkable: &str, origin: Origin) -> Vec<Effect> {

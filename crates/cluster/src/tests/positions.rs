@@ -104,7 +104,7 @@ fn status_counts_neighbours() {
         .collect();
     assert_eq!(zones, [("agent", true), ("master", false), ("sat", false)]);
     let of = node.cluster.endpoint_status("a1", Timestamp(node.now));
-    assert_eq!(of.facts.received_per_method["event::Heartbeat"], 2);
+    assert_eq!(node.facts("a1").received_per_method["event::Heartbeat"], 2);
     assert!(of.messages_received_per_second > 0.0 && of.bytes_sent_per_second > 0.0);
     node.down(link);
     node.now += 50.0;

@@ -71,6 +71,8 @@ fields! { ENDPOINT_FIELDS:
     "messages_received_per_type": Dictionary [COMPUTED NO_USER_MODIFY SINCE_2_15];
     /// Seconds spent on received messages.
     "seconds_processing_messages": Number [COMPUTED NO_USER_MODIFY SINCE_2_15];
+    /// How it came to be connected, or why it is not.
+    "connection": Dictionary [COMPUTED NO_USER_MODIFY OWN];
 }
 
 /// `Endpoint`.
