@@ -47,13 +47,35 @@ impl Client {
         })
     }
 
+    /// `GET` of a path; the answer, whatever its status.
+    ///
+    /// # Errors
+    /// When there is none within a minute.
+    pub(crate) async fn ask(&self, path: &str) -> anyhow::Result<Answer> {
+        let request = self.start(hyper::Method::GET, path).body(Full::default())?;
+        self.send(request).await
+    }
+
+    /// `GET` of a path with parameters as JSON, of which a URL would be too long; the answer,
+    /// whatever its status.
+    ///
+    /// # Errors
+    /// When there is none within a minute.
+    pub(crate) async fn query(&self, path: &str, body: String) -> anyhow::Result<Answer> {
+        let request = self
+            .start(hyper::Method::POST, path)
+            .header("X-HTTP-Method-Override", "GET")
+            .header("Content-Type", "application/json")
+            .body(Full::from(body))?;
+        self.send(request).await
+    }
+
     /// `GET` of a path; the JSON of an answer with status 200.
     ///
     /// # Errors
     /// When there is no such answer within a minute.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let request = self.start(hyper::Method::GET, path).body(Full::default())?;
-        let answer = self.send(request).await?;
+        let answer = self.ask(path).await?;
         if !(200..300).contains(&answer.status) {
             bail!(
                 "'{path}' was answered with {} {}",

@@ -5,6 +5,7 @@ mod completion;
 mod console;
 pub(crate) mod dump;
 mod feature;
+mod fleet;
 mod fmt;
 mod help;
 mod literal;
@@ -29,6 +30,7 @@ use crate::log::{self, LogSinks, Record, Severity, SinkKind, SinkSpec};
 use crate::settings::Settings;
 use crate::version;
 
+use object::matches;
 pub(crate) use parse::Invocation;
 use parse::UsageError;
 pub(crate) use say::{explain, print, say};
@@ -123,6 +125,7 @@ fn run(words: &[&str], invocation: &Invocation, settings: Settings) -> anyhow::R
         ["feature", "disable"] => feature::disable(invocation, &settings),
         ["feature", "enable"] => feature::enable(invocation, &settings),
         ["feature", "list"] => feature::list(&settings),
+        ["fleet", "status"] => fleet::status(invocation, &settings),
         ["fmt"] => fmt::run(invocation),
         ["man"] => man::write(invocation),
         ["node", "setup"] => setup::node(invocation, &settings),

@@ -110,7 +110,7 @@ fn full_name(record: &Dictionary) -> Option<String> {
 
 /// Whether a text fits a pattern with `*` (any text) and `?` (one character), without regard to
 /// case, as the language's `match` does.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
     let text: Vec<char> = text.to_lowercase().chars().collect();
     let (mut at_pattern, mut at_text) = (0, 0);

@@ -14,6 +14,7 @@ pub(crate) fn table() -> Command {
         .subcommand(daemon())
         .subcommand(demo())
         .subcommand(feature())
+        .subcommand(group("fleet", "the endpoints of a running node").subcommand(fleet_status()))
         .subcommand(fmt())
         .subcommand(man())
         .subcommand(node())
@@ -457,6 +458,43 @@ fn console() -> Command {
     )
 }
 
+fn fleet_status() -> Command {
+    leaf(
+        "status",
+        "shows how endpoints stand, and why they are not connected",
+        "Shows how the endpoints of a running node stand, those without a connection first, and \
+         why they are not connected. The exit code is 0 when all that were asked for are \
+         connected, 2 when some are not, and 1 when the node cannot be asked.",
+        [
+            operands(
+                ENDPOINT,
+                "only these: names, also with * and ? (may be several)",
+            ),
+            value("zone", "ZONE", "only those of this zone, also with * and ?").short('z'),
+            flag("failing", "only those that are dialled in vain"),
+            flag(
+                "connecting",
+                "only those to which a connection is being made",
+            ),
+            flag(
+                "all",
+                "all of them, also where they do not fit the terminal",
+            ),
+            flag("watch", "show it again and again").short('w'),
+            value("interval", "SECONDS", "with --watch: how often").default_value("2"),
+            flag("json", "as JSON; with --watch one line each time"),
+            value(
+                "connect",
+                "URL",
+                "the node: https://USER:PASSWORD@HOST:5665/ (default https://localhost:5665/; \
+                 the environment variables ICINGA2_API_USERNAME and ICINGA2_API_PASSWORD win; \
+                 without a user the one in conf.d/api-users.conf)",
+            )
+            .short('c'),
+        ],
+    )
+}
+
 fn api_setup() -> Command {
     leaf(
         "setup",
@@ -724,7 +762,7 @@ pub(crate) fn operand_limits(command: &Command) -> (usize, usize) {
             .map(|name| name.as_str())
         {
             Some(FEATURE) => (1, usize::MAX),
-            Some(PATH) => (0, usize::MAX),
+            Some(PATH | ENDPOINT) => (0, usize::MAX),
             Some(NO_OPERANDS) | None => (0, 0),
             Some(_) => (1, 1),
         }
@@ -735,4 +773,5 @@ pub(crate) fn operand_limits(command: &Command) -> (usize, usize) {
 pub(crate) const OPERANDS: &str = "operands";
 const FEATURE: &str = "FEATURE";
 const PATH: &str = "PATH";
+const ENDPOINT: &str = "ENDPOINT";
 const NO_OPERANDS: &str = "NONE";

@@ -13,6 +13,18 @@ pub fn request(
     user: Option<&str>,
     body: Option<&Value>,
 ) -> Option<(u16, Value)> {
+    let (status, _, body) = exchange(port, method, path, user, body)?;
+    Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+}
+
+/// One request: status, head and body of the answer; `None` when there was none.
+pub fn exchange(
+    port: u16,
+    method: &str,
+    path: &str,
+    user: Option<&str>,
+    body: Option<&Value>,
+) -> Option<(u16, String, Vec<u8>)> {
     let body = body.map(Value::to_string).unwrap_or_default();
     let authorization = user
         .map(|user| format!("Authorization: Basic {}\r\n", base64(user.as_bytes())))
@@ -42,7 +54,7 @@ pub fn request(
     parse(&output.stdout)
 }
 
-fn parse(bytes: &[u8]) -> Option<(u16, Value)> {
+fn parse(bytes: &[u8]) -> Option<(u16, String, Vec<u8>)> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let status = head.split_whitespace().nth(1)?.parse().ok()?;
@@ -55,7 +67,7 @@ fn parse(bytes: &[u8]) -> Option<(u16, Value)> {
     } else {
         body.to_vec()
     };
-    Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    Some((status, head, body))
 }
 
 fn unchunk(mut rest: &[u8]) -> Vec<u8> {
