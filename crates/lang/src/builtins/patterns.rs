@@ -25,7 +25,7 @@ const BACKTRACK_BYTES_MAX: usize = 1 << 30;
 /// Bytes of a text that a regular expression is tried at.
 const REGEX_TEXT_MAX: usize = 4 << 20;
 /// Steps of the evaluator for a regular expression that must be compiled, beside its length.
-const COMPILE_STEPS: u64 = 5_000;
+const COMPILE_STEPS: u64 = 500;
 /// Steps of the evaluator for each text that is tried, and for each where that may take
 /// backtracking.
 const MATCH_STEPS: u64 = 20;
